@@ -1,0 +1,153 @@
+"""Everything that can go wrong, as types. One function renders them (`dialects/openai_render.py`).
+
+    AdapterError
+    +-- BadRequest              400  body malformed, or a parameter that cannot be honoured
+    |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
+    +-- BadKey                  401  missing or wrong bearer key
+    +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
+    +-- NotFound                404  no such path
+    |   +-- ModelNotFound       404  nobody serves that name
+    +-- MethodNotAllowed        405  the path exists, the method does not
+    +-- BodyTooLarge            413  more bytes than `server.max_body_bytes`
+    +-- HeadersTooLarge         431  more header bytes than aiohttp's limits
+    +-- QueueFull               429  every seat and every place in the queue is taken
+    +-- EngineUnavailable       503  loading, restarting, stopped; comes back by itself or by a person
+    |   +-- UpstreamUnreachable 503  the app is closed: the message says how to start it
+    +-- UpstreamProtocol        502  an answer that we cannot read, or an empty one
+    +-- UpstreamTimeout         504  no first token, or a stall between tokens
+    +-- EngineFailed            500  the engine broke this answer
+    +-- InternalError           500  a fault of ours; the traceback is in the log
+
+401, 402, 404 and 408 are kept for what they mean: behind LiteLLM a single one of them shuts a model
+off for everybody (`protocols/clients.md` 9.3), so no passing condition may use them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AdapterError(Exception):
+    """Base of all errors that a client may see.
+
+    message: a sentence that names the cause and the remedy. param: the request field at fault, if one is.
+    retry_after_s: whole seconds after which another try makes sense; set with every 429 and 503.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+    default_retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = self.default_retry_after_s if retry_after_s is None else max(1, retry_after_s)
+
+
+class BadRequest(AdapterError):
+    """The client must change its request. `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "bad_request"
+
+
+class ContextTooLong(BadRequest):
+    """Prompt and answer do not fit into the context."""
+
+    code = "context_length_exceeded"
+
+    @classmethod
+    def of(cls, *, context_tokens: int, prompt_tokens: int, max_tokens: int | None = None) -> ContextTooLong:
+        """The error in OpenAI's wording: OpenClaw and LiteLLM read both numbers from it.
+
+        `max_tokens` is the asked-for answer length where that is what makes it too long.
+        """
+        head = f"This model's maximum context length is {context_tokens} tokens. However, "
+        if max_tokens is None:
+            body = f"your messages resulted in {prompt_tokens} tokens."
+        else:
+            body = (
+                f"you requested {prompt_tokens + max_tokens} tokens "
+                f"({prompt_tokens} in the messages, {max_tokens} in the completion)."
+            )
+        tail = " Please reduce the length of the messages or completion."
+        return cls(head + body + tail, param="messages")
+
+
+class BadKey(AdapterError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ForbiddenHost(AdapterError):
+    status = 403
+    type = "permission_error"
+    code = "forbidden_host"
+
+
+class NotFound(AdapterError):
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(AdapterError):
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(AdapterError):
+    status = 413
+    type = "invalid_request_error"
+    code = "body_too_large"
+
+
+class HeadersTooLarge(AdapterError):
+    status = 431
+    type = "invalid_request_error"
+    code = "headers_too_large"
+
+
+class QueueFull(AdapterError):
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+    default_retry_after_s = 5
+
+
+class EngineUnavailable(AdapterError):
+    status = 503
+    code = "engine_unavailable"
+    default_retry_after_s = 5
+
+
+class UpstreamUnreachable(EngineUnavailable):
+    code = "upstream_unreachable"
+
+
+class UpstreamProtocol(AdapterError):
+    status = 502
+    code = "upstream_protocol"
+
+
+class UpstreamTimeout(AdapterError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class EngineFailed(AdapterError):
+    status = 500
+    code = "engine_failed"
+
+
+class InternalError(AdapterError):
+    pass

@@ -40,6 +40,8 @@ class ServerSettings(_Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8888
     status_hold_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     keepalive_s: Seconds = 5.0
+    write_stall_s: Seconds = 60.0
+    body_s: Seconds = 60.0
     drain_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     # OpenClaw's largest recorded turn is 129 kB (`protocols/clients.md` 8.4); 8 MiB leaves room for 60 of them.
     max_body_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 8 << 20

@@ -1,0 +1,91 @@
+"""`python -m adapter serve`: flags -> settings -> the server. No logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapter import log, settings
+from adapter.keys import KeyFileError, load_or_create_key
+from adapter.settings import Settings, SettingsError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 after an orderly stop, 1 if it could not serve, 2 for wrong flags."""
+    args = _parser().parse_args(argv)
+    given = {key: value for key, value in (("host", args.host), ("port", args.port)) if value is not None}
+    try:
+        config = settings.load(config=args.config, server=given)
+        key = load_or_create_key(config.home)
+    except (SettingsError, KeyFileError) as exc:
+        return _fail(str(exc))
+    return _serve(config, key)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="farmhand", description="The OpenAI adapter of Farmhand.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="answer OpenAI requests, in the foreground, until Ctrl-C")
+    serve.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: see the README)")
+    serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=_port, help="port to listen on (default 8888; 0 lets the system choose)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; use a number from 0 to 65535")
+    return int(text)
+
+
+def _serve(config: Settings, key: str) -> int:
+    log.set_up(config.log.level)
+    # Imported here: `--help` and wrong flags need no aiohttp.
+    from adapter.server.app import build_app
+    from adapter.server.run import CannotListen, serve
+
+    app = build_app(config, keys=(key, *config.auth.keys))
+    try:
+        asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
+    except CannotListen as exc:
+        return _fail(str(exc))
+    print("Farmhand has stopped.", flush=True)
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(f"farmhand: {text}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _banner(config: Settings, key: str, port: int) -> str:
+    """Base URL, key, and one line to paste. The URL is one that works from this machine."""
+    shown_host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::", "localhost") else config.server.host
+    host = f"[{shown_host}]" if ":" in shown_host else shown_host
+    base = f"http://{host}:{port}/v1"
+    lines = ["", f"Farmhand answers at {base}"]
+    auth = ""
+    if config.auth.required:
+        lines.append(f"API key            {key}")
+        auth = f" -H 'Authorization: Bearer {key}'"
+    body = json.dumps(
+        {"model": _first_model(config), "stream": True, "messages": [{"role": "user", "content": "What is Farmhand?"}]}
+    )
+    lines += [
+        "",
+        "Try it (Ctrl-C here stops the server):",
+        "",
+        f"curl -N {base}/chat/completions{auth} -H 'Content-Type: application/json' -d '{body}'",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _first_model(config: Settings) -> str:
+    """The bundled model where it is configured, since it always answers; else whatever is best."""
+    bundled = any(entry.kind == "llama" and entry.model == "demo" for entry in config.engine)
+    return "demo" if bundled else "auto"

@@ -1,0 +1,17 @@
+"""Logging set-up: lines of key=value on standard output; runit's logger adds time stamps and rotates."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def set_up(level: str) -> None:
+    """level: debug, info, warning or error."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(levelname).1s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # aiohttp and asyncio say at info and debug what we say better or do not need.
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

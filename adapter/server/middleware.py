@@ -1,0 +1,128 @@
+"""Around every request: its id and log line, errors made into responses, and the door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from adapter.dialects.openai_render import dump, render_error
+from adapter.errors import AdapterError, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
+from adapter.keys import matches
+from adapter.server.answer import CLIENT_GONE, as_adapter_error
+from adapter.server.guard import bearer_token, check_host, wrong_key
+from adapter.server.state import KEYS, NEW_ID, SETTINGS
+from adapter.server.trace import TRACE, Trace
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# A client's own id is taken over if it is harmless in a header and in a log line.
+_HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What anybody may ask: is it alive, is it ready. Everything else needs the key.
+OPEN_PATHS = frozenset({"/health", "/ready", "/v1/health", "/v1/ready"})
+
+
+def error_response(error: AdapterError) -> web.Response:
+    """The one place where an error becomes a response."""
+    response = web.Response(status=error.status, body=dump(render_error(error)), content_type="application/json")
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@web.middleware
+async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Outermost: id, one log line, and no exception leaves."""
+    loop = asyncio.get_running_loop()
+    sent = request.headers.get("X-Request-Id", "")
+    trace = Trace(sent if _HARMLESS_ID.fullmatch(sent) else request.app[NEW_ID](), loop.time())
+    request[TRACE] = trace
+    status = 499  # nginx's number for a client that left; seen in the log only
+    try:
+        response = await _answered(request, handler, trace)
+        status = response.status
+        return response
+    except asyncio.CancelledError:
+        trace.finish = CLIENT_GONE
+        raise
+    finally:
+        trace.log(request.method, request.path, status, loop.time())
+
+
+async def _answered(request: web.Request, handler: Handler, trace: Trace) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        error = _own_words(exc, request)
+    except Exception as exc:  # the edge: nothing may pass as a traceback
+        error = as_adapter_error(exc)
+        if error is not exc:
+            logger.error("id=%s failed", trace.id, exc_info=exc)
+    trace.finish, trace.code = "error", error.code
+    return error_response(error)
+
+
+def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
+    """aiohttp's routing and size errors, which come as plain text, in OpenAI's form."""
+    match exc.status:
+        case 404:
+            return NotFound(
+                f"There is no {request.path[:200]} here; this version serves /v1/chat/completions, /v1/models, "
+                "/health and /ready."
+            )
+        case 405:
+            allowed = exc.headers.get("Allow", "another method")
+            return MethodNotAllowed(f"{request.path[:200]} does not take {request.method[:20]}; use {allowed}.")
+        case 413:
+            limit = request.app[SETTINGS].server.max_body_bytes
+            return BodyTooLarge(f"The request body is larger than {limit} bytes (server.max_body_bytes).")
+        case 431:
+            return HeadersTooLarge("The request's headers are too large.")
+        case _:
+            return as_adapter_error(exc)
+
+
+async def put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal before any response is sent: the id, and CORS where the configuration names the origin."""
+    response.headers["Server"] = "farmhand"
+    if trace := request.get(TRACE):
+        response.headers["X-Request-Id"] = trace.id
+    origin = request.headers.get("Origin")
+    if origin and origin in request.app[SETTINGS].server.cors_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The Host header for everybody; the bearer key for all but the open paths and CORS preflights."""
+    server = request.app[SETTINGS].server
+    check_host(request.headers.get("Host"), listening_on=server.host, allowed=server.allowed_hosts)
+    if request.method == "OPTIONS" and request.headers.get("Origin") in server.cors_origins:
+        return web.Response(status=204, headers=_PREFLIGHT)
+    if request.path not in OPEN_PATHS:
+        check_key(request)
+    return await handler(request)
+
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, *",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def check_key(request: web.Request) -> None:
+    """Raise `BadKey` unless the request carries one of our keys, or none is needed."""
+    if not request.app[SETTINGS].auth.required:
+        return
+    keys = request.app[KEYS]
+    if not matches(bearer_token(request.headers.get("Authorization")), keys):
+        raise wrong_key()

@@ -1,0 +1,135 @@
+"""The handlers: read, call, answer. Each is a few lines; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiohttp import web
+
+from adapter.dialects.openai_parse import parse_chat, parse_json_object
+from adapter.dialects.openai_render import dump, render_model, render_model_list
+from adapter.errors import BadKey, BadRequest, ModelNotFound
+from adapter.routing import AUTO, public_models, resolve
+from adapter.server.answer import AnswerWriter
+from adapter.server.middleware import check_key
+from adapter.server.state import ANSWERS, REGISTRY, SETTINGS, STARTED_AT
+from adapter.server.trace import TRACE
+
+# Bodies above this are parsed in a thread: 256 KiB of JSON take about 2 ms here, several times that on a phone,
+# and the loop has other people's tokens to deliver.
+PARSE_INLINE_BYTES = 262_144
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/chat/completions`, plain or streamed."""
+    settings = request.app[SETTINGS].server
+    answers = request.app[ANSWERS]
+    answers.refuse_if_stopping()
+    body = await _json_body(request)
+    asked = parse_chat(body, max_messages=settings.max_messages)
+    registry = request.app[REGISTRY]
+    writer = AnswerWriter(
+        asked,
+        await registry.targets(asked.chat.model),
+        registry=registry,
+        answers=answers,
+        trace=request[TRACE],
+        created=int(time.time()),
+    )
+    if asked.stream:
+        return await writer.stream(request, settings)
+    return await writer.plain()
+
+
+async def _json_body(request: web.Request) -> dict[str, Any]:
+    settings = request.app[SETTINGS].server
+    try:
+        async with asyncio.timeout(settings.body_s):
+            raw = await request.read()
+    except TimeoutError:
+        raise BadRequest(f"The request body did not arrive within {settings.body_s:g} s.") from None
+    if len(raw) > PARSE_INLINE_BYTES:
+        return await asyncio.to_thread(parse_json_object, raw, max_nesting=settings.max_nesting)
+    return parse_json_object(raw, max_nesting=settings.max_nesting)
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """`GET /v1/models`: everything that can be asked for now, and `auto`, which shows its first choice."""
+    return _json(render_model_list(await _models(request)))
+
+
+async def get_model(request: web.Request) -> web.Response:
+    """`GET /v1/models/{id}`. The id may hold slashes."""
+    name = request.match_info["id"]
+    models = await _models(request)
+    for model in models:
+        if model["id"] == name:
+            return _json(model)
+    registry = request.app[REGISTRY]
+    targets = resolve(name, await registry.listings(), registry.routes)  # raises with the nearest names
+    for model in models:
+        if (model["farmhand"]["engine"], model["farmhand"]["model"]) == (targets[0].engine, targets[0].model):
+            return _json({**model, "id": name})
+    raise ModelNotFound(f"The model '{name[:100]}' cannot be described now.", param="model")
+
+
+async def _models(request: web.Request) -> list[dict[str, Any]]:
+    registry = request.app[REGISTRY]
+    created = request.app[STARTED_AT]
+    listings = await registry.listings()
+    models = [
+        render_model(name, card, engine=engine, created=created)
+        for name, engine, card in public_models(listings, registry.routes)
+    ]
+    return [*models, *_auto(models)]
+
+
+def _auto(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`auto` with the sizes of the smallest model it could mean: a promise that holds whoever answers."""
+    if not models or any(model["id"] == AUTO for model in models):
+        return []
+    smallest = min(models, key=lambda model: int(model["context_length"]))
+    return [{**smallest, "id": AUTO, "owned_by": "farmhand"}]
+
+
+async def health(request: web.Request) -> web.Response:
+    """`GET /health`: this process runs. Open, and never asks an engine."""
+    return _json({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """`GET /ready`: 200 if some engine can answer now, else 503. Details only for who shows a key."""
+    engines = await request.app[REGISTRY].health()
+    is_ready = any(h.ready for h in engines.values()) and not request.app[ANSWERS].stopping
+    body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
+    if _knows_key(request):
+        body["engines"] = {name: {"ready": h.ready, "detail": h.detail} for name, h in engines.items()}
+    response = _json(body)
+    if not is_ready:
+        response.set_status(503)
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _knows_key(request: web.Request) -> bool:
+    try:
+        check_key(request)
+    except BadKey:
+        return False
+    return True
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=dump(value), content_type="application/json")
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Every path with and without `/v1`: clients given a base URL without it call it so."""
+    for prefix in ("", "/v1"):
+        router.add_post(f"{prefix}/chat/completions", chat_completions)
+        router.add_get(f"{prefix}/models", list_models, allow_head=False)
+        router.add_get(f"{prefix}/models/{{id:.+}}", get_model, allow_head=False)
+        router.add_get(f"{prefix}/health", health)
+        router.add_get(f"{prefix}/ready", ready)

@@ -1,0 +1,52 @@
+"""One request as the log will tell it: a single line at its end, never with prompt text."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from adapter.chat import Usage
+
+logger = logging.getLogger("adapter.request")
+
+
+@dataclass(slots=True)
+class Trace:
+    """Filled in as the request goes along. Times are seconds of the loop's clock."""
+
+    id: str
+    began_s: float
+    engine: str = "-"
+    model: str = "-"
+    first_token_s: float | None = None
+    finish: str = "-"
+    code: str = "-"
+    usage: Usage | None = None
+
+    def log(self, method: str, path: str, status: int, now_s: float) -> None:
+        """Probes of `/health` and `/ready` come every few seconds and say nothing new: debug."""
+        level = logging.DEBUG if path.endswith(("/health", "/ready")) and status < 400 else logging.INFO
+        usage = self.usage
+        logger.log(
+            level,
+            "id=%s %s %s status=%d engine=%s model=%s prompt=%s cached=%s completion=%s ttft_ms=%s ms=%d finish=%s "
+            "code=%s",
+            self.id,
+            method,
+            path,
+            status,
+            self.engine,
+            self.model,
+            usage.prompt_tokens if usage else "-",
+            usage.cached_tokens if usage else "-",
+            usage.completion_tokens if usage else "-",
+            round((self.first_token_s - self.began_s) * 1000) if self.first_token_s else "-",
+            round((now_s - self.began_s) * 1000),
+            self.finish,
+            self.code,
+        )
+
+
+TRACE = web.RequestKey("trace", Trace)

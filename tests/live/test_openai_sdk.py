@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import openai
 import pytest
+
+pytest.importorskip("openai", reason="the OpenAI SDK has no Android wheel; run this on a PC")
+
+import openai
 from openai.types.chat import ChatCompletionChunk
 
 from tests.live.processes import Adapter, adapter, fake_inferrlm

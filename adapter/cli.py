@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,16 +63,20 @@ def _fail(text: str) -> int:
     return 1
 
 
+# What to call these from this machine. A socket on `::` takes no IPv4 (asyncio sets IPV6_V6ONLY).
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+
+
 def _banner(config: Settings, key: str, port: int) -> str:
     """Base URL, key, and one line to paste. The URL is one that works from this machine."""
-    shown_host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::", "localhost") else config.server.host
+    shown_host = _REACHED_AT.get(config.server.host, config.server.host)
     host = f"[{shown_host}]" if ":" in shown_host else shown_host
     base = f"http://{host}:{port}/v1"
     lines = ["", f"Farmhand answers at {base}"]
     auth = ""
     if config.auth.required:
         lines.append(f"API key            {key}")
-        auth = f" -H 'Authorization: Bearer {key}'"
+        auth = f" -H {shlex.quote(f'Authorization: Bearer {key}')}"
     body = json.dumps(
         {"model": _first_model(config), "stream": True, "messages": [{"role": "user", "content": "What is Farmhand?"}]}
     )

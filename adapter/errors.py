@@ -3,6 +3,7 @@
     AdapterError
     +-- BadRequest              400  body malformed, or a parameter that cannot be honoured
     |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
+    |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
     +-- NotFound                404  no such path
@@ -75,6 +76,10 @@ class ContextTooLong(BadRequest):
             )
         tail = " Please reduce the length of the messages or completion."
         return cls(head + body + tail, param="messages")
+
+
+class EndpointNotBuilt(BadRequest):
+    code = "endpoint_not_built"
 
 
 class BadKey(AdapterError):

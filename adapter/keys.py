@@ -29,9 +29,13 @@ def load_or_create_key(home: Path) -> str:
         _close_to_others(path)
     except (OSError, UnicodeDecodeError) as exc:
         raise KeyFileError(f"{path}: the key cannot be read or made ({exc}); check FARMHAND_HOME") from exc
-    if len(key) < 16:
+    if len(key) < 16 or not _fit_for_a_header(key):
         raise KeyFileError(f"{path}: holds no usable key; delete the file and a new key is made")
     return key
+
+
+def _fit_for_a_header(key: str) -> bool:
+    return all("!" <= char <= "~" for char in key)
 
 
 def _create_once(path: Path) -> None:

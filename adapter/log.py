@@ -9,9 +9,19 @@ import sys
 def set_up(level: str) -> None:
     """level: debug, info, warning or error."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(levelname).1s %(name)s %(message)s"))
+    handler.setFormatter(_OneLine("%(levelname).1s %(name)s %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # aiohttp and asyncio say at info and debug what we say better or do not need.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+class _OneLine(logging.Formatter):
+    """One event is one line, whatever a client or an app wrote into it; tracebacks follow below theirs."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = super().formatMessage(record)
+        if text.isprintable():
+            return text
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -46,7 +46,7 @@ def resolve(asked: str, listings: Sequence[Listing], routes: Mapping[str, Sequen
     that cannot be reached: a passing condition must not be a 404.
     """
     if asked in routes:
-        return tuple(_target(route) for route in routes[asked])
+        return tuple(_routed(target, listings) for target in routes[asked])
     engine, slash, model = asked.partition("/")
     if slash and model and any(listing.engine == engine for listing in listings):
         return (_named(engine, model, listings),)
@@ -67,8 +67,10 @@ def public_models(
     """
     now = [listing for listing in listings if not listing.trouble]
     cards = {f"{ls.engine}/{card.id}": (ls.engine, card) for ls in now for card in ls.cards}
+    autos = {f"{ls.engine}/{AUTO}": (ls.engine, _preferred(ls)) for ls in now if ls.cards}
+    listed = autos | cards
     for name, route in routes.items():
-        hit = next((cards[target] for target in route if target in cards), None)
+        hit = next((listed[target] for target in route if target in listed), None)
         if hit:
             yield name, *hit
     taken = set(routes)
@@ -79,15 +81,21 @@ def public_models(
             yield name, engine, card
 
 
-def _target(route: str) -> Target:
+def _routed(route: str, listings: Sequence[Listing]) -> Target:
+    """A route's `engine/model`; `engine/auto` is whatever that engine prefers now."""
     engine, _, model = route.partition("/")
+    listing = next((ls for ls in listings if ls.engine == engine), None)
+    if model == AUTO and listing and listing.cards:
+        model = _preferred(listing).id
     return Target(engine, model)
 
 
 def _named(engine: str, model: str, listings: Sequence[Listing]) -> Target:
     """`engine/model`. What a reachable engine does not list does not exist; a closed one gets the benefit of doubt."""
     listing = next(ls for ls in listings if ls.engine == engine)
-    if model == AUTO and listing.cards:
+    if model == AUTO:
+        if not listing.cards:
+            raise EngineUnavailable(_nobody([listing]))
         return Target(engine, _preferred(listing).id)
     if not listing.trouble and all(card.id != model for card in listing.cards):
         raise _unknown(f"{engine}/{model}", listings, {})
@@ -126,7 +134,7 @@ def _unknown(
         return EngineUnavailable(f"No engine that can be reached now has the model '{shown}'. {why}", param="model")
     names = [name for name, _, _ in public_models(listings, routes)]
     text = f"The model '{shown}' does not exist here."
-    if near := difflib.get_close_matches(asked, names, n=3, cutoff=0.5):
+    if near := difflib.get_close_matches(shown, names, n=3, cutoff=0.5):
         text += f" Did you mean {' or '.join(near)}?"
     elif names:
         text += f" There are: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}; or 'auto'."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """`[server]`. Times in seconds, sizes in bytes."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8888
     status_hold_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     keepalive_s: Seconds = 5.0
@@ -49,6 +49,28 @@ class ServerSettings(_Section):
     max_messages: Annotated[int, Field(ge=1)] = 4_096
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value.removeprefix("[").removesuffix("]")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not name or set(name) & set(":/@*"):
+                raise ValueError(f"{name!r} must be a host name only, without port, scheme or '*'")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_as_browsers_send_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if not parts.scheme or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{origin!r} must look like http://localhost:3000, without a path or a final '/'")
+        return value
 
 
 class AuthSettings(_Section):
@@ -231,18 +253,18 @@ def load(
     """
     env = os.environ if env is None else env
     path = config or config_path(env)
-    must_exist = config is not None or "FARMHAND_CONFIG" in env
+    must_exist = config is not None or bool(env.get("FARMHAND_CONFIG"))
     data = _read_toml(path, must_exist=must_exist)
+    _refuse_wrong_shapes(data, path)
     _refuse_planned(data, path)
-    _apply_environment(data, env)
-    if server:
-        data.setdefault("server", {}).update(server)
-    if "home" in data:
-        raise SettingsError(f"{path}: unknown key 'home'; the state folder is set by FARMHAND_HOME")
+    sources = _apply_environment(data, env)
+    for key, value in (server or {}).items():
+        data.setdefault("server", {})[key] = value
+        sources["server", key] = f"--{key}"
     try:
         return Settings(home=home_path(env), **data)
     except ValidationError as exc:
-        raise SettingsError(_explain(exc, path)) from None
+        raise SettingsError(_explain(exc, path, sources)) from None
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -258,11 +280,23 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from None
 
 
+def _refuse_wrong_shapes(data: Mapping[str, Any], path: Path) -> None:
+    """Sections are tables, or arrays of tables: what follows relies on it."""
+    if "home" in data:
+        raise SettingsError(f"{path}: unknown key 'home'; the state folder is set by FARMHAND_HOME")
+    for section in data.keys() & SECTIONS.keys():
+        if not isinstance(data[section], dict):
+            raise SettingsError(f"{path}: {section!r} is a section; write it as [{section}]")
+    for section in data.keys() & {"engine", "model"}:
+        entries = data[section]
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise SettingsError(f"{path}: {section!r} is a list of sections; write each as [[{section}]]")
+
+
 def _refuse_planned(data: Mapping[str, Any], path: Path) -> None:
-    engines = data.get("engine", ())
-    for entry in engines if isinstance(engines, list) else ():
-        kind = entry.get("kind") if isinstance(entry, dict) else None
-        if kind in PLANNED_KINDS:
+    for entry in data.get("engine", ()):
+        kind = entry.get("kind")
+        if isinstance(kind, str) and kind in PLANNED_KINDS:
             raise SettingsError(
                 f"{path}: [[engine]] {entry.get('name')!r}: kind {kind!r} is planned but not built yet; "
                 "this version has inferrlm, llama and echo"
@@ -272,34 +306,46 @@ def _refuse_planned(data: Mapping[str, Any], path: Path) -> None:
 # --- environment: FARMHAND_<SECTION>_<KEY>, FARMHAND_ENGINE_<NAME>_<KEY> ------------------------------------
 
 
-def _apply_environment(data: dict[str, Any], env: Mapping[str, str]) -> None:
-    for variable, text in sorted(env.items()):
-        if variable.startswith(ENV_PREFIX) and variable not in ENV_PLACES:
-            _apply_variable(data, variable, text)
+SECTIONS: dict[str, type[_Section]] = {"server": ServerSettings, "auth": AuthSettings, "log": LogSettings}
+
+# Which variable or flag set a value: (section, key) or (section, index, key) -> its name, for error messages.
+_Sources = dict[tuple[str | int, ...], str]
 
 
-def _apply_variable(data: dict[str, Any], variable: str, text: str) -> None:
+def _apply_environment(data: dict[str, Any], env: Mapping[str, str]) -> _Sources:
+    return {
+        _apply_variable(data, variable, text): variable
+        for variable, text in sorted(env.items())
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_PLACES
+    }
+
+
+def _apply_variable(data: dict[str, Any], variable: str, text: str) -> tuple[str | int, ...]:
     section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
     if section in ("engine", "model"):
-        _apply_to_list(data, section, variable, key, text)
-        return
-    field = Settings.model_fields.get(section)
-    kinds: dict[str, type[_Section]] = {"server": ServerSettings, "auth": AuthSettings, "log": LogSettings}
-    if field is None or section not in kinds or key not in kinds[section].model_fields:
-        names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, m in kinds.items() for k in m.model_fields]
+        return _apply_to_list(data, section, variable, key, text)
+    if section not in SECTIONS or key not in SECTIONS[section].model_fields:
+        names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, m in SECTIONS.items() for k in m.model_fields]
         raise SettingsError(f"environment: {variable} is no setting of Farmhand; there are {', '.join(names)}")
     data.setdefault(section, {})[key] = _env_value(text)
+    return section, key
 
 
-def _apply_to_list(data: dict[str, Any], section: str, variable: str, rest: str, text: str) -> None:
+def _apply_to_list(
+    data: dict[str, Any], section: str, variable: str, rest: str, text: str
+) -> tuple[str | int, ...]:
+    """The entry with the longest name that fits: of `a` and `a-b`, `A_B_QUEUE` means the second."""
     entries = data.setdefault(section, [dict(e) for e in DEFAULT_ENGINES] if section == "engine" else [])
-    for entry in entries if isinstance(entries, list) else ():
-        slug = _env_slug(str(entry.get("name", ""))) + "_" if isinstance(entry, dict) else ""
-        if slug and rest.startswith(slug):
-            entry[rest.removeprefix(slug)] = _env_value(text)
-            return
-    names = ", ".join(str(e.get("name")) for e in entries if isinstance(e, dict)) or "none"
-    raise SettingsError(f"environment: {variable} names no [[{section}]] that is configured; there are: {names}")
+    slugs = [(_env_slug(str(entry.get("name", ""))) + "_", index) for index, entry in enumerate(entries)]
+    fitting = [(len(slug), index) for slug, index in slugs if slug != "_" and rest.startswith(slug)]
+    if not fitting:
+        names = ", ".join(str(entry.get("name")) for entry in entries) or "none"
+        raise SettingsError(
+            f"environment: {variable} names no [[{section}]] that is configured; there are: {names}"
+        )
+    length, index = max(fitting)
+    entries[index][rest[length:]] = _env_value(text)
+    return section, index, rest[length:]
 
 
 def _env_slug(name: str) -> str:
@@ -317,8 +363,15 @@ def _env_value(text: str) -> Any:
 # --- pydantic's errors in our words --------------------------------------------------------------------------
 
 
-def _explain(exc: ValidationError, path: Path) -> str:
-    return "; ".join(f"{path}: {_explain_one(dict(e))}" for e in exc.errors(include_url=False))
+def _explain(exc: ValidationError, path: Path, sources: _Sources) -> str:
+    errors: list[dict[str, Any]] = [dict(error) for error in exc.errors(include_url=False)]
+    return "; ".join(f"{_source(e['loc'], sources) or path}: {_explain_one(e)}" for e in errors)
+
+
+def _source(loc: Sequence[str | int], sources: _Sources) -> str:
+    """The variable or flag that an error is about, empty for the file. pydantic puts the kind into an engine's loc."""
+    found = sources.get(tuple(loc[:2])) or sources.get((*loc[:2], *loc[-1:]))
+    return f"environment: {found}" if found and found.startswith(ENV_PREFIX) else found or ""
 
 
 def _explain_one(error: dict[str, Any]) -> str:
@@ -329,12 +382,17 @@ def _explain_one(error: dict[str, Any]) -> str:
         case "value_error":
             said = str(error["ctx"]["error"])
             return f"{where}: {said}" if where else said
+        case "union_tag_not_found" | "union_tag_invalid":
+            return f"{where}: 'kind' must be one of inferrlm, llama, echo"
+        case "tuple_type":
+            return f'{where}: must be a list, like ["...", "..."]'
         case _:
             return f"{where}: {error['msg']} (got {_shown(error)})"
 
 
 def _shown(error: Mapping[str, Any]) -> str:
-    """The offending value, unless it may be a key."""
-    if error["loc"] and error["loc"][0] == "auth":
+    """The offending value, unless it may be a key or hold one (an engine of an unknown kind has who knows what)."""
+    value = error.get("input")
+    if error["loc"][:1] == ("auth",) or isinstance(value, dict | list | tuple):
         return "a value not shown here"
-    return repr(error.get("input"))[:80]
+    return repr(value)[:80]

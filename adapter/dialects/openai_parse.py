@@ -9,8 +9,9 @@ in `ChatRequest.ignored`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from adapter.chat import Chat, Message, Role, Sampling, ToolCall
@@ -18,13 +19,16 @@ from adapter.errors import BadRequest
 
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
+MAX_MODEL_CHARS = 512
+# Every last chunk repeats them; a body of junk must not come back as an answer of junk.
+MAX_IGNORED = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One parsed request. `chat.model` is still the name that the client asked for.
 
-    ignored: hints and unknown fields that the answer does not depend on, in the order sent.
+    ignored: hints and unknown fields that the answer does not depend on, in the order sent, the first 32.
     """
 
     chat: Chat
@@ -89,8 +93,12 @@ def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096) -> ChatReq
         ),
         stream=stream,
         include_usage=_include_usage(given),
-        ignored=tuple(_text(key)[:64] for key in given if key not in _HONOURED and not _is_neutral(given, key)),
+        ignored=tuple(islice(_ignored(given), MAX_IGNORED)),
     )
+
+
+def _ignored(given: Mapping[str, Any]) -> Iterator[str]:
+    return (_text(key)[:64] for key in given if key not in _HONOURED and not _is_neutral(given, key))
 
 
 # --- scalars --------------------------------------------------------------------------------------------------
@@ -147,6 +155,8 @@ def _integer(given: Mapping[str, Any], name: str, low: int, high: int) -> int | 
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, float):
+        raise BadRequest(f"'{name}' must be a whole number, not {value:g}.", param=name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(name, "a whole number", value)
     if not low <= value <= high:
@@ -158,6 +168,10 @@ def _model(given: Mapping[str, Any]) -> str:
     value = given.get("model", "auto")
     if not isinstance(value, str):
         raise _wrong("model", "a string", value)
+    if len(value) > MAX_MODEL_CHARS:
+        raise BadRequest(
+            f"'model' has {len(value)} characters; at most {MAX_MODEL_CHARS} are possible.", param="model"
+        )
     return _text(value).strip() or "auto"
 
 
@@ -181,7 +195,7 @@ def _sampling(given: Mapping[str, Any]) -> Sampling:
     return Sampling(
         temperature=_number(given, "temperature", 0, 2),
         top_p=_number(given, "top_p", 0, 1),
-        top_k=_integer(given, "top_k", 0, 1_000_000),
+        top_k=_top_k(given),
         min_p=_number(given, "min_p", 0, 1),
         frequency_penalty=_number(given, "frequency_penalty", -2, 2),
         presence_penalty=_number(given, "presence_penalty", -2, 2),
@@ -190,6 +204,12 @@ def _sampling(given: Mapping[str, Any]) -> Sampling:
         seed=_integer(given, "seed", -_INT64, 2 * _INT64 - 1),
         stop=_stops(given),
     )
+
+
+def _top_k(given: Mapping[str, Any]) -> int | None:
+    """-1 is vLLM's "off", which is 0 here."""
+    value = _integer(given, "top_k", -1, 1_000_000)
+    return 0 if value == -1 else value
 
 
 def _max_tokens(given: Mapping[str, Any]) -> int | None:
@@ -325,7 +345,7 @@ def _tool_call(call: object, where: str) -> ToolCall:
     arguments = function.get("arguments") or "{}"
     if not isinstance(arguments, str):  # some clients replay the object that they parsed
         arguments = json.dumps(arguments, ensure_ascii=False)
-    return ToolCall(id=str(call.get("id") or ""), name=_text(name), arguments=_text(arguments))
+    return ToolCall(id=_text(str(call.get("id") or "")), name=_text(name), arguments=_text(arguments))
 
 
 # --- fields that change the meaning and cannot be honoured yet ---------------------------------------------
@@ -342,19 +362,26 @@ def _refuse_n(given: Mapping[str, Any]) -> None:
         raise _refuse("n", "one answer at a time is built so far", "Leave it out or send n = 1.")
 
 
-def _refuse_tools(given: Mapping[str, Any]) -> None:
-    """`tool_choice: "none"` forbids calls, which an engine that never sees the tools cannot make."""
-    if not isinstance(given["tools"], list):
-        raise _wrong("tools", "an array", given["tools"])
-    if given["tools"] and given.get("tool_choice") != "none":
-        raise _refuse(
-            "tools", "no engine here calls tools yet", "Leave 'tools' out, or send tool_choice = \"none\"."
-        )
+def _callable(name: str, choice: str) -> _Refusal:
+    """Refuse a list of callables, unless `choice` is "none": who never sees them cannot call them."""
+
+    def refuse(given: Mapping[str, Any]) -> None:
+        if not isinstance(given[name], list):
+            raise _wrong(name, "an array", given[name])
+        if given[name] and given.get(choice) != "none":
+            raise _refuse(name, _NO_CALLS, f"Leave it out, or send {choice} = \"none\".")
+
+    return refuse
 
 
-def _refuse_tool_choice(given: Mapping[str, Any]) -> None:
-    if given["tool_choice"] not in ("none", "auto") and not given.get("tools"):
-        raise _refuse("tool_choice", "no engine here calls tools yet", "Leave it out.")
+def _choice(name: str, callables: str) -> _Refusal:
+    """Refuse a forced call; with something to call, the refusal of that says it better."""
+
+    def refuse(given: Mapping[str, Any]) -> None:
+        if given[name] not in ("none", "auto") and not given.get(callables):
+            raise _refuse(name, _NO_CALLS, "Leave it out.")
+
+    return refuse
 
 
 def _refuse_response_format(given: Mapping[str, Any]) -> None:
@@ -380,6 +407,11 @@ def _refuse_modalities(given: Mapping[str, Any]) -> None:
         raise _refuse("modalities", "answers are text only", 'Leave it out or send ["text"].')
 
 
+def _refuse_web_search(given: Mapping[str, Any]) -> None:
+    """An empty object asks for it, too: with the defaults."""
+    raise _refuse("web_search_options", "no engine here searches the web", "Leave it out.")
+
+
 def _when_set(name: str, why: str) -> _Refusal:
     """Refuse `name` unless its value is empty, zero or false, which ask for nothing."""
 
@@ -390,20 +422,21 @@ def _when_set(name: str, why: str) -> _Refusal:
     return refuse
 
 
+_NO_CALLS = "no engine here calls tools yet"
 _CONSTRAINED = "answers cannot be held to a grammar yet"
 _REFUSALS: dict[str, _Refusal] = {
     "n": _refuse_n,
-    "tools": _refuse_tools,
-    "tool_choice": _refuse_tool_choice,
-    "functions": _when_set("functions", "no engine here calls functions yet"),
-    "function_call": _when_set("function_call", "no engine here calls functions yet"),
+    "tools": _callable("tools", "tool_choice"),
+    "tool_choice": _choice("tool_choice", "tools"),
+    "functions": _callable("functions", "function_call"),
+    "function_call": _choice("function_call", "functions"),
     "response_format": _refuse_response_format,
     "logprobs": _refuse_logprobs,
     "top_logprobs": _when_set("top_logprobs", "no engine here reports them yet"),
     "logit_bias": _when_set("logit_bias", "token ids differ from model to model and no engine here takes them yet"),
     "modalities": _refuse_modalities,
     "audio": _when_set("audio", "answers are text only"),
-    "web_search_options": _when_set("web_search_options", "no engine here searches the web"),
+    "web_search_options": _refuse_web_search,
     "grammar": _when_set("grammar", _CONSTRAINED),
     "json_schema": _when_set("json_schema", _CONSTRAINED),
     "guided_json": _when_set("guided_json", _CONSTRAINED),
@@ -423,5 +456,5 @@ _HONOURED = frozenset(
 
 
 def _is_neutral(given: Mapping[str, Any], key: str) -> bool:
-    """Was the field checked above and found to ask for nothing? Tools with `tool_choice` none were set aside."""
-    return key in _REFUSALS and not (key == "tools" and given[key])
+    """Was the field checked above and found to ask for nothing? Tools that may not be called were set aside."""
+    return key in _REFUSALS and not (key in ("tools", "functions") and given[key])

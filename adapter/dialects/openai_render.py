@@ -51,8 +51,8 @@ class Answer:
 
 
 def dump(value: Json) -> bytes:
-    """Compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Compact UTF-8 JSON. A half surrogate pair, from a request's text in an error, is sent as "?"."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 # --- plain answers --------------------------------------------------------------------------------------------

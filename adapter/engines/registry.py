@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from adapter.chat import Chat, Event, Started
-from adapter.engines.base import Engine, Health
+from adapter.engines.base import Engine, Health, ModelCard
 from adapter.errors import AdapterError, BadRequest, ContextTooLong
 from adapter.routing import Listing, Target, resolve
 from adapter.settings import EngineSettings, Settings
@@ -27,6 +27,8 @@ ENGINE_CLASSES = {
 }
 # How long an engine's answer to "what have you got" is believed. Closing an app is noticed within this time.
 LISTING_S = 3.0
+# How long an engine may take for it: everybody's request waits meanwhile. Engines bound themselves to about 2 s.
+ASK_S = 5.0
 
 
 def build_engine(settings: EngineSettings, home: Path) -> Engine:
@@ -95,8 +97,17 @@ class Registry:
         return await asyncio.shield(task)  # others wait for the same question
 
     async def _ask(self, engine: Engine) -> Listing:
-        cards = tuple(await engine.models())
-        trouble = "" if cards else await self._trouble(engine)
+        """Never raises: one engine that is broken must not take the others' models away."""
+        cards: tuple[ModelCard, ...] = ()
+        try:
+            async with asyncio.timeout(ASK_S):
+                cards = tuple(await engine.models())
+                trouble = "" if cards else await self._trouble(engine)
+        except TimeoutError:
+            trouble = f"It did not say within {ASK_S:g} s which models it has."
+        except Exception:  # an engine's fault, not a client's
+            logger.exception("engine could not be asked for its models engine=%s", engine.name)
+            trouble = "It could not be asked for its models; Farmhand's log has the details."
         remembered = self._known.get(engine.name)
         if trouble and remembered:
             cards = remembered.listing.cards

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from aiohttp import web
@@ -71,9 +72,9 @@ class AnswerWriter:
             response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
             response.content_type = "text/event-stream"
             response.charset = "utf-8"
-            await response.prepare(request)
-            out = _Output(response, limits.write_stall_s)
+            out = _Output(request, response, limits.write_stall_s)
             try:
+                await response.prepare(request)
                 await out.send(render.render_role_chunk(self._envelope))
                 await self._relay(pump, held, out, limits.keepalive_s)
                 await out.finish(sse.DONE)
@@ -172,7 +173,8 @@ class _Registered:
 class _Output:
     """The client's end of a stream. Small chunks that are ready together leave in one write."""
 
-    def __init__(self, response: web.StreamResponse, stall_s: float) -> None:
+    def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
+        self._request = request
         self._response = response
         self._stall_s = stall_s
         self._waiting = bytearray()
@@ -186,17 +188,24 @@ class _Output:
     async def finish(self, last: bytes = b"") -> None:
         self._waiting += last
         await self._write()
-        await self._response.write_eof()
+        await self._bounded(self._response.write_eof())
 
     async def _write(self) -> None:
-        """A client that reads nothing for `stall_s` is gone: its seat belongs to somebody who listens."""
-        if not self._waiting:
-            return
-        data, self._waiting = bytes(self._waiting), bytearray()
+        if self._waiting:
+            data, self._waiting = bytes(self._waiting), bytearray()
+            await self._bounded(self._response.write(data))
+
+    async def _bounded(self, writing: Awaitable[None]) -> None:
+        """A client that reads nothing for `stall_s` is gone: its seat belongs to somebody who listens.
+
+        Its connection is broken off, since a clean end would pass for a whole answer, should it come back.
+        """
         try:
             async with asyncio.timeout(self._stall_s):
-                await self._response.write(data)
+                await writing
         except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
             raise ConnectionResetError("the client stopped reading") from None
 
 

@@ -53,9 +53,11 @@ def build_app(
 
 
 async def _engines(app: web.Application) -> AsyncIterator[None]:
-    await app[REGISTRY].start()
-    yield
-    await app[REGISTRY].close()
+    try:
+        await app[REGISTRY].start()
+        yield
+    finally:  # also when one of several engines could not start
+        await app[REGISTRY].close()
 
 
 async def _drain(app: web.Application) -> None:

@@ -21,16 +21,24 @@ def check_host(header: str | None, *, listening_on: str, allowed: Collection[str
     """
     if not header:
         raise BadRequest("The request has no Host header.")
-    try:
-        name = urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        name = ""
+    name = _host_name(header)
     if name in {"localhost", listening_on.lower(), *(a.lower() for a in allowed)} or _is_address(name):
         return
     raise ForbiddenHost(
         f"The Host header names '{header[:100]}', which is not this server; use 127.0.0.1, or add the name to "
         "server.allowed_hosts."
     )
+
+
+def _host_name(header: str) -> str:
+    """The name without its port, in lower case, without the dot of the DNS root; empty for what is no Host."""
+    if any(char in "@/\\?#" for char in header):  # urlsplit would find another host in `evil@127.0.0.1`
+        return ""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+    return name.removesuffix(".")
 
 
 def _is_address(name: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from adapter.dialects.openai_render import dump, render_error
-from adapter.errors import AdapterError, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
+from adapter.errors import AdapterError, BadRequest, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
 from adapter.keys import matches
 from adapter.server.answer import CLIENT_GONE, as_adapter_error
 from adapter.server.guard import bearer_token, check_host, wrong_key
@@ -57,16 +57,21 @@ async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _answered(request: web.Request, handler: Handler, trace: Trace) -> web.StreamResponse:
+    allow = ""
     try:
         return await handler(request)
     except web.HTTPException as exc:
         error = _own_words(exc, request)
+        allow = exc.headers.get("Allow", "")
     except Exception as exc:  # the edge: nothing may pass as a traceback
         error = as_adapter_error(exc)
         if error is not exc:
             logger.error("id=%s failed", trace.id, exc_info=exc)
     trace.finish, trace.code = "error", error.code
-    return error_response(error)
+    response = error_response(error)
+    if allow:  # HTTP wants it with every 405
+        response.headers["Allow"] = allow
+    return response
 
 
 def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
@@ -85,6 +90,8 @@ def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
             return BodyTooLarge(f"The request body is larger than {limit} bytes (server.max_body_bytes).")
         case 431:
             return HeadersTooLarge("The request's headers are too large.")
+        case status if status < 500:
+            return BadRequest(f"The request cannot be served: {exc.reason}.")
         case _:
             return as_adapter_error(exc)
 

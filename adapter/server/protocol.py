@@ -39,6 +39,11 @@ class _Handler(web.RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """After its answer aiohttp reads on in a body that was found to be broken, and would log a traceback of that."""
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
 
 def _error(status: int, exc: BaseException | None, message: str | None) -> AdapterError:
     if isinstance(exc, LineTooLong) or "many headers" in str(exc).lower():

@@ -7,6 +7,7 @@ without disturbing the engine, and gives shutdown a place to put an error.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ from adapter.chat import Event
 from adapter.errors import AdapterError
 from adapter.routing import Target
 
+logger = logging.getLogger(__name__)
+
 Item = Event | Target
 
 # Events that may wait for a slow client before the engine is held back.
@@ -22,7 +25,7 @@ QUEUE_EVENTS = 256
 
 
 class EventPump:
-    """`async with EventPump(iterator) as pump`: then `await pump.next(timeout_s)` until `None` or an error.
+    """`async with EventPump(iterator) as pump`: then `await pump.next()` until `None` or an error.
 
     Leaving the block closes the iterator and waits until that is done: the engine's seat is free afterwards.
     """
@@ -31,6 +34,7 @@ class EventPump:
         self._events = events
         self._queue: asyncio.Queue[Item | BaseException | None] = asyncio.Queue(QUEUE_EVENTS)
         self._abort: AdapterError | None = None
+        self._running = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,8 +51,8 @@ class EventPump:
     def abort(self, error: AdapterError) -> None:
         """Stop the engine and hand `error` to the reader: after what has been produced, before anything else."""
         self._abort = error
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is not None and self._running:
+            self._task.cancel()  # a task cancelled before its first step would never reach the queue
 
     async def next(self) -> Item | None:
         """The next event, or `None` after the last one. Raises what the engine raised. Safe to cancel."""
@@ -62,10 +66,12 @@ class EventPump:
         return not self._queue.empty()
 
     async def _run(self) -> None:
-        last: BaseException | None = None
+        self._running = True
+        last: BaseException | None = self._abort
         try:
-            async for event in self._events:
-                await self._queue.put(event)
+            if last is None:
+                async for event in self._events:
+                    await self._queue.put(event)
         except asyncio.CancelledError:
             last = self._abort
             if last is None:
@@ -73,5 +79,11 @@ class EventPump:
         except Exception as exc:  # noqa: BLE001 - it belongs to the reader, who logs and renders it
             last = exc
         finally:
-            await self._events.aclose()
+            await self._close()
         await self._queue.put(last)
+
+    async def _close(self) -> None:
+        try:
+            await self._events.aclose()
+        except Exception:  # the reader still needs its last word
+            logger.exception("an engine failed to stop in order")

@@ -7,10 +7,11 @@ import time
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from adapter.dialects.openai_parse import parse_chat, parse_json_object
 from adapter.dialects.openai_render import dump, render_model, render_model_list
-from adapter.errors import BadKey, BadRequest, ModelNotFound
+from adapter.errors import BadKey, BadRequest, EndpointNotBuilt, EngineUnavailable
 from adapter.routing import AUTO, public_models, resolve
 from adapter.server.answer import AnswerWriter
 from adapter.server.middleware import check_key
@@ -20,6 +21,7 @@ from adapter.server.trace import TRACE
 # Bodies above this are parsed in a thread: 256 KiB of JSON take about 2 ms here, several times that on a phone,
 # and the loop has other people's tokens to deliver.
 PARSE_INLINE_BYTES = 262_144
+NOT_BUILT = ("/completions", "/embeddings", "/responses")
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
@@ -43,13 +45,24 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     return await writer.plain()
 
 
+async def not_built(request: web.Request) -> web.StreamResponse:
+    """A 400, not a 404: behind LiteLLM one 404 shuts the model off for everybody, chats included."""
+    raise EndpointNotBuilt(f"{request.path} is not built yet; this version answers POST /v1/chat/completions.")
+
+
 async def _json_body(request: web.Request) -> dict[str, Any]:
     settings = request.app[SETTINGS].server
+    if (announced := request.content_length or 0) > settings.max_body_bytes:
+        raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, announced)
     try:
-        async with asyncio.timeout(settings.body_s):
+        async with request.app[ANSWERS].arriving(settings.body_s):
             raw = await request.read()
     except TimeoutError:
+        request.app[ANSWERS].refuse_if_stopping()
         raise BadRequest(f"The request body did not arrive within {settings.body_s:g} s.") from None
+    except (web.RequestPayloadError, HttpProcessingError) as exc:  # broken chunks, no gzip where gzip was promised
+        why = str(exc).splitlines()[-1].strip()  # the first line is aiohttp's "400, message:"
+        raise BadRequest(f"The request body cannot be read: {why[:150]}") from None
     if len(raw) > PARSE_INLINE_BYTES:
         return await asyncio.to_thread(parse_json_object, raw, max_nesting=settings.max_nesting)
     return parse_json_object(raw, max_nesting=settings.max_nesting)
@@ -72,7 +85,7 @@ async def get_model(request: web.Request) -> web.Response:
     for model in models:
         if (model["farmhand"]["engine"], model["farmhand"]["model"]) == (targets[0].engine, targets[0].model):
             return _json({**model, "id": name})
-    raise ModelNotFound(f"The model '{name[:100]}' cannot be described now.", param="model")
+    raise EngineUnavailable(f"The model '{name[:100]}' cannot be described now; its engine cannot be reached.")
 
 
 async def _models(request: web.Request) -> list[dict[str, Any]]:
@@ -133,3 +146,5 @@ def add_routes(router: web.UrlDispatcher) -> None:
         router.add_get(f"{prefix}/models/{{id:.+}}", get_model, allow_head=False)
         router.add_get(f"{prefix}/health", health)
         router.add_get(f"{prefix}/ready", ready)
+        for path in NOT_BUILT:
+            router.add_post(f"{prefix}{path}", not_built)

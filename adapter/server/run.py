@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+# What a handler gets to end by itself after a second signal, and once more after it was cancelled.
+HURRY_S = 0.1
+
 
 class CannotListen(Exception):
     """The port cannot be had; the text says why and what to do."""
@@ -38,7 +41,7 @@ async def serve(app: web.Application, settings: ServerSettings, *, on_listening:
         site = web.TCPSite(runner, settings.host, settings.port)
         try:
             await site.start()
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:  # the latter for a host that no name server could be asked for
             raise CannotListen(_why(exc, settings)) from exc
         on_listening(_port(runner))
         await stop.wait()
@@ -59,16 +62,21 @@ async def _stop(runner: AdapterRunner, stop: asyncio.Event) -> None:
     again.cancel()
     if not cleaning.done() and runner.server is not None:
         logger.warning("second signal: not waiting for running answers")
-        await runner.server.shutdown(0)  # cancels the handlers; their engines' iterators close with them
+        # Cancels the handlers; their engines' iterators close with them. Not 0, which aiohttp takes for "no limit".
+        await runner.server.shutdown(HURRY_S)
     await cleaning
 
 
 def _port(runner: AdapterRunner) -> int:
-    return int(runner.addresses[0][1])
+    """The IPv4 one where there are two: port 0 on `localhost` gives each family its own."""
+    addresses = sorted(runner.addresses, key=lambda address: ":" in address[0])
+    return int(addresses[0][1])
 
 
-def _why(exc: OSError, settings: ServerSettings) -> str:
+def _why(exc: OSError | UnicodeError, settings: ServerSettings) -> str:
     where = f"{settings.host}:{settings.port}"
+    if isinstance(exc, UnicodeError):
+        return f"{settings.host!r} is no host name; choose another with --host."
     match exc.errno:
         case errno.EADDRINUSE:
             return (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -19,10 +20,13 @@ class Answers:
     """The answers under way, so that an orderly stop can wait for them and then end them with a word."""
 
     pumps: set[EventPump] = field(default_factory=set)
+    bodies: set[asyncio.Timeout] = field(default_factory=set)
     stopping: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, pump: EventPump) -> None:
+        """Raises as `refuse_if_stopping`: an answer that begins after the draining would be cut without a word."""
+        self.refuse_if_stopping()
         self.pumps.add(pump)
         self.idle.clear()
 
@@ -31,6 +35,19 @@ class Answers:
         if not self.pumps:
             self.idle.set()
 
+    @asynccontextmanager
+    async def arriving(self, limit_s: float) -> AsyncIterator[None]:
+        """Around the reading of a body: raises `TimeoutError` after `limit_s`, or as soon as we stop.
+
+        aiohttp takes no more bytes in from then on, so that waiting for the rest would be in vain.
+        """
+        async with asyncio.timeout(limit_s) as limit:
+            self.bodies.add(limit)
+            try:
+                yield
+            finally:
+                self.bodies.discard(limit)
+
     def refuse_if_stopping(self) -> None:
         if self.stopping:
             raise EngineUnavailable("Farmhand is stopping; try again when it is back.", retry_after_s=10)
@@ -38,6 +55,8 @@ class Answers:
     async def drain(self, limit_s: float) -> int:
         """Let running answers end by themselves for `limit_s`, then end them with an error. Returns how many."""
         self.stopping = True
+        for limit in [limit for limit in self.bodies if not limit.expired()]:
+            limit.reschedule(asyncio.get_running_loop().time())
         if not self.pumps:
             return 0
         try:

@@ -35,10 +35,10 @@ class Trace:
             "code=%s",
             self.id,
             method,
-            path,
+            _word(path),
             status,
             self.engine,
-            self.model,
+            _word(self.model),
             usage.prompt_tokens if usage else "-",
             usage.cached_tokens if usage else "-",
             usage.completion_tokens if usage else "-",
@@ -47,6 +47,11 @@ class Trace:
             self.finish,
             self.code,
         )
+
+
+def _word(text: str) -> str:
+    """Text that a client chose, unable to pass for other fields of the line or for a line of its own."""
+    return text if text.isprintable() and " " not in text else repr(text)
 
 
 TRACE = web.RequestKey("trace", Trace)

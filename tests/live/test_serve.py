@@ -21,7 +21,9 @@ from tests.live.processes import REPO, Adapter, Running, adapter, children, runn
 ECHO = '[[engine]]\nname = "echo"\nkind = "echo"\n'
 SLOW = ECHO + "token_delay_s = 0.2\n"
 END_S = 15.0
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl; install it to run this test")
+needs_curl = pytest.mark.skipif(
+    shutil.which("curl") is None, reason="needs curl; install it to run this test"
+)
 
 
 @contextmanager
@@ -61,7 +63,9 @@ def test_the_printed_curl_line_streams(tmp_path: Path) -> None:
         assert curl.wait(END_S) == 0
     assert arrived[-1][1] == "data: [DONE]\n"
     chunks = [json.loads(line.removeprefix("data: ")) for _, line in arrived[:-1]]
-    assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks) == "You said: What is Farmhand?"
+    assert (
+        "".join(c["choices"][0]["delta"].get("content", "") for c in chunks) == "You said: What is Farmhand?"
+    )
     assert arrived[-1][0] - arrived[0][0] > 0.3, "the answer took a second, so its chunks were spread over it"
 
 
@@ -105,7 +109,9 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         served.running.wait_for("stopping drain_s=600")
         served.running.process.send_signal(signal.SIGINT)
         assert served.running.process.wait(END_S) == 0
-        assert curl.wait(END_S) != 0, "a connection that is broken off, which no client takes for a whole answer"
+        assert curl.wait(END_S) != 0, (
+            "a connection that is broken off, which no client takes for a whole answer"
+        )
     assert "Traceback" not in served.running.output
 
 

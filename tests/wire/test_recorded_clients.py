@@ -1,0 +1,175 @@
+"""Every recorded request of a real client, sent as recorded: answered in the safe form, or refused by name.
+
+Same headers in the same order and case, same body; only the key and the length are ours. The refusals are written
+down by reason, so that none appears or disappears unnoticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wire.raw import Connection, connected
+from tests.wire.safe_form import check_error, check_plain, check_stream
+from tests.wire.server import KEY, running_adapter
+
+FOLDER = Path(__file__).resolve().parent.parent / "data" / "wire" / "clients"
+RECORDED = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.glob("*/*.json"))
+
+# The names in the recordings, on an echo engine with room for a gateway's prompt.
+SECTIONS: Mapping[str, Any] = {
+    "engine": [{"name": "echo", "kind": "echo", "ctx_tokens": 100_000}],
+    "model": [{"name": name, "route": ["echo/echo"]} for name in ("farm-small", "farm-large", "farm-embed")],
+}
+
+# Reason -> client -> checks. A reason is the field at fault, or the code where no field is.
+REFUSED: Mapping[str, Mapping[str, str]] = {
+    "tools": {
+        "clawdbot": (
+            "agent_tool_turn-1 agent_tool_turn-2 agent_turn second_turn turn_503_always-1 turn_503_always-2 "
+            "turn_model_reasoning_true"
+        ),
+        "google-adk": "tool_turn-1 tool_turn-2 tool_turn_stream-1 tool_turn_stream-2",
+        "instructor": "default_mode partial_stream tools_mode",
+        "langchain-openai": "structured_tools tools-1 tools-2 tools_stream",
+        "litellm-proxy": "chat_tools-1 chat_tools-2 chat_tools_forced chat_tools_stream",
+        "litellm-sdk": "tools tools_stream",
+        "llm": "tools-1 tools-2",
+        "open-webui": "browser_turn-1 browser_turn-2",
+        "openai-js": "run_tools_stream-1 run_tools_stream-2 tools",
+        "openai-python": "chat_tools-1 chat_tools-2 chat_tools_forced chat_tools_stream",
+        "openclaw": (
+            "agent_tool_turn-1 agent_tool_turn-2 agent_turn second_turn tool_turn_behind_litellm_proxy-1 "
+            "tool_turn_behind_litellm_proxy-2 turn_503_then_ok-1 turn_503_then_ok-2 turn_compat_strict "
+            "turn_contextWindow_8192 turn_contextWindow_8192_profile_minimal turn_extra_body_and_headers "
+            "turn_localModelLean turn_model_reasoning_true turn_toolSearch_off turn_tools_profile_minimal "
+            "turn_with_workspace_bootstrap_files"
+        ),
+        "pydantic-ai": "structured_tool tool_run-1 tool_run-2",
+        "vercel-ai-defaults": "generate_tools-1 generate_tools-2 stream_tools-1 stream_tools-2",
+        "vercel-ai": "generate_tools-1 generate_tools-2 stream_tools-1 stream_tools-2",
+    },
+    "response_format": {
+        "google-adk": "schema_turn",
+        "instructor": "json_mode json_schema_mode",
+        "langchain-openai": "structured_default structured_json_mode",
+        "litellm-proxy": "chat_json_object chat_parse_schema",
+        "litellm-sdk": "schema",
+        "llm": "schema",
+        "openai-js": "parse_zod",
+        "openai-python": "chat_json_object chat_parse_schema",
+        "pydantic-ai": "structured_native",
+        "vercel-ai-defaults": "object_schema",
+        "vercel-ai": "object_schema",
+    },
+    "messages.content": {
+        "litellm-proxy": "chat_image_part",
+        "openai-python": "chat_image_part",
+    },
+    "endpoint_not_built": {
+        "clawdbot": "turn_openai_responses_api",
+        "langchain-openai": "embeddings embeddings_default_token_ids responses_api",
+        "litellm-proxy": (
+            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 health-1 "
+            "legacy_completions responses responses_stream responses_tools"
+        ),
+        "litellm-sdk": "embedding responses",
+        "openai-js": "embeddings responses responses_stream",
+        "openai-python": (
+            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 legacy_completions "
+            "responses responses_stream responses_tools"
+        ),
+        "openclaw": "turn_openai_responses_api",
+        "pydantic-ai": "responses_text",
+        "vercel-ai-defaults": "embedMany",
+        "vercel-ai": "embedMany",
+    },
+}
+
+
+def record(name: str) -> dict[str, Any]:
+    return dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def as_recorded(request: Mapping[str, Any]) -> bytes:
+    body = b"" if request["body"] is None else json.dumps(request["body"]).encode()
+    ours = {"authorization": f"Bearer {KEY}", "content-length": str(len(body))}
+    lines = [f"{request['method']} {request['path']} HTTP/{request['http'].removeprefix('HTTP/')}"]
+    lines += [f"{name}: {ours.get(name.lower(), value)}" for name, value in request["headers"]]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def unchunked(raw: bytes) -> bytes:
+    size, _, rest = raw.partition(b"\r\n")
+    length = int(size, 16)
+    return rest[:length] + unchunked(rest[length + 2 :]) if length else b""
+
+
+async def exchange(connection: Connection, request: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    await connection.send(as_recorded(request))
+    status, headers = await connection.head()
+    async with asyncio.timeout(10):
+        if headers.get("transfer-encoding") == "chunked":
+            return status, headers, unchunked(await connection.reader.readuntil(b"\r\n0\r\n\r\n"))
+        return status, headers, await connection.reader.readexactly(int(headers["content-length"]))
+
+
+def reason_of(name: str) -> str | None:
+    client, _, check = name.partition("/")
+    return next(
+        (reason for reason, checks in REFUSED.items() if check in checks.get(client, "").split()), None
+    )
+
+
+def field_of(error: Mapping[str, Any]) -> str:
+    """`messages[0].content[1]` -> `messages.content`; the code where no field is at fault."""
+    param = "".join(char for char in error["param"] or "" if char not in "[]0123456789")
+    return param or str(error["code"])
+
+
+@pytest.mark.parametrize("name", RECORDED)
+async def test_a_recorded_request(name: str) -> None:
+    request = record(name)
+    async with running_adapter(**SECTIONS) as adapter, connected(adapter) as connection:
+        status, headers, raw = await exchange(connection, request)
+    expected = reason_of(name)
+    if expected is not None:
+        check_error(body := json.loads(raw))
+        assert (status, field_of(body["error"])) == (400, expected)
+        assert expected in ("endpoint_not_built", "messages.content") or expected in body["error"]["message"]
+        return
+    assert status == 200, raw
+    if request["method"] == "GET":
+        check_models(json.loads(raw))
+    elif request["body"].get("stream"):
+        assert headers["content-type"].startswith("text/event-stream")
+        usage = (request["body"].get("stream_options") or {}).get("include_usage", False)
+        check_stream(parsed_frames(raw), usage=usage)
+    else:
+        check_plain(json.loads(raw))
+
+
+def parsed_frames(raw: bytes) -> list[Any]:
+    data = [event.removeprefix(b"data: ") for event in raw.split(b"\n\n") if event]
+    return [*map(json.loads, data[:-1]), data[-1].decode()]
+
+
+def check_models(body: Mapping[str, Any]) -> None:
+    models = body["data"] if body["object"] == "list" else [body]
+    assert all(model["object"] == "model" and type(model["max_model_len"]) is int for model in models)
+    assert "farm-small" in {model["id"] for model in models}
+
+
+def test_every_refusal_is_of_a_recorded_request() -> None:
+    """No name in the table is a typing error, and each has one reason."""
+    named = [
+        f"{client}/{check}" for per in REFUSED.values() for client in per for check in per[client].split()
+    ]
+    assert sorted(set(named)) == sorted(named)
+    assert set(named) <= set(RECORDED)
+    assert len(RECORDED) == 180

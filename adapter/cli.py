@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapter import log, settings
+from adapter import configuration, log
+from adapter.configuration import SettingsError
 from adapter.keys import KeyFileError, load_or_create_key
-from adapter.settings import Settings, SettingsError
+from adapter.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     given = {key: value for key, value in (("host", args.host), ("port", args.port)) if value is not None}
     try:
-        config = settings.load(config=args.config, server=given)
+        config = configuration.load(config=args.config, server=given)
         key = load_or_create_key(config.home)
     except (SettingsError, KeyFileError) as exc:
         return _fail(str(exc))

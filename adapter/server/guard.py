@@ -30,6 +30,18 @@ def check_host(header: str | None, *, listening_on: str, allowed: Collection[str
     )
 
 
+def check_origin(origin: str | None, *, allowed: Collection[str]) -> None:
+    """Raise `ForbiddenHost` for a page of a browser that was not allowed in; programs send no Origin.
+
+    Needed where no key is: a page may POST without asking first as long as it does not read the answer, and
+    an answer nobody reads still keeps the phone busy.
+    """
+    if origin is not None and origin not in allowed:
+        raise ForbiddenHost(
+            f"Web pages of '{origin[:100]}' may not call this server; add the origin to server.cors_origins."
+        )
+
+
 def _host_name(header: str) -> str:
     """The name without its port, in lower case, without the dot of the DNS root; empty for what is no Host."""
     if any(char in "@/\\?#" for char in header):  # urlsplit would find another host in `evil@127.0.0.1`

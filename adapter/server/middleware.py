@@ -13,7 +13,7 @@ from adapter.dialects.openai_render import dump, render_error
 from adapter.errors import AdapterError, BadRequest, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
 from adapter.keys import matches
 from adapter.server.answer import CLIENT_GONE, as_adapter_error
-from adapter.server.guard import bearer_token, check_host, wrong_key
+from adapter.server.guard import bearer_token, check_host, check_origin, wrong_key
 from adapter.server.state import KEYS, NEW_ID, SETTINGS
 from adapter.server.trace import TRACE, Trace
 
@@ -109,11 +109,16 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The Host header for everybody; the bearer key for all but the open paths and CORS preflights."""
+    """The Host header for everybody; the bearer key for all but the open paths and CORS preflights.
+
+    Where no key is needed, the Origin stands in for it against web pages.
+    """
     server = request.app[SETTINGS].server
     check_host(request.headers.get("Host"), listening_on=server.host, allowed=server.allowed_hosts)
     if request.method == "OPTIONS" and request.headers.get("Origin") in server.cors_origins:
         return web.Response(status=204, headers=_PREFLIGHT)
+    if not request.app[SETTINGS].auth.required:
+        check_origin(request.headers.get("Origin"), allowed=server.cors_origins)
     if request.path not in OPEN_PATHS:
         check_key(request)
     return await handler(request)

@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from adapter.dialects.openai_parse import parse_chat, parse_json_object
+from adapter.dialects.openai_body import parse_json_object
+from adapter.dialects.openai_parse import parse_chat
 from adapter.dialects.openai_render import dump, render_model, render_model_list
 from adapter.errors import BadKey, BadRequest, EndpointNotBuilt, EngineUnavailable
 from adapter.routing import AUTO, public_models, resolve

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from adapter.dialects.openai_parse import parse_json_object
+from adapter.dialects.openai_body import parse_json_object
 from adapter.errors import BadRequest
 
 LIMIT = 64

@@ -216,7 +216,7 @@ def test_tools_that_may_not_be_called_are_set_aside(name: str, choice: str) -> N
 
 def test_every_refusal_has_a_neutral_value() -> None:
     """So that the two tables above are complete: a new refusal belongs into both."""
-    from adapter.dialects.openai_parse import _REFUSALS
+    from adapter.dialects.openai_refusals import REFUSALS
 
-    assert {name for name, _ in REFUSED} == set(_REFUSALS)
-    assert {name for fields in NEUTRAL for name in fields} == set(_REFUSALS) - {"web_search_options"}
+    assert {name for name, _ in REFUSED} == set(REFUSALS)
+    assert {name for fields in NEUTRAL for name in fields} == set(REFUSALS) - {"web_search_options"}

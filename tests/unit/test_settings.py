@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapter.settings import (
-    EchoSettings,
-    InferrlmSettings,
-    LlamaSettings,
-    Settings,
-    SettingsError,
-    config_path,
-    home_path,
-    is_loopback,
-    load,
-)
+from adapter.configuration import SettingsError, config_path, home_path, load
+from adapter.settings import EchoSettings, InferrlmSettings, LlamaSettings, Settings, is_loopback
 
 ECHO = '[[engine]]\nname = "e"\nkind = "echo"\n'
 
@@ -273,3 +264,10 @@ def test_no_key_beyond_loopback_is_refused(tmp_path: Path, host: str) -> None:
     assert not is_loopback(host)
     assert 'host = "127.0.0.1"' in refused(tmp_path, "[auth]\nrequired = false", host=host)
     assert loaded(tmp_path, "", host=host).auth.required
+
+
+def test_two_engines_on_one_phone_are_refused(tmp_path: Path) -> None:
+    """Each keeps one request in flight; together they would be two, which cuts answers short."""
+    phone = '[[engine]]\nname = "{}"\nkind = "inferrlm"\nurl = "http://10.0.0.7:8889{}"\n'
+    with pytest.raises(SettingsError, match=r"http://10\.0\.0\.7:8889; the app bears one request at a time"):
+        loaded(tmp_path, phone.format("a", "") + phone.format("b", "/"))

@@ -243,6 +243,15 @@ async def test_without_required_keys_everybody_enters() -> None:
         assert (await ask(adapter, request("GET", "/v1/models", Authorization=""))).status == 200
 
 
+async def test_without_keys_the_origin_keeps_web_pages_out() -> None:
+    """A page may POST text/plain without a preflight, and keep the phone busy with answers that it cannot read."""
+    async with running_adapter(auth={"required": False}, server={"cors_origins": [ORIGIN]}) as adapter:
+        page = await ask(adapter, request("GET", "/v1/models", Authorization="", Origin="http://evil.example"))
+        ours = await ask(adapter, request("GET", "/v1/models", Authorization="", Origin=ORIGIN))
+    assert (page.status, page.error["code"]) == (403, "forbidden_host")
+    assert ours.status == 200
+
+
 # --- hosts and browsers ---------------------------------------------------------------------------------------
 
 

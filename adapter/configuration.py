@@ -1,0 +1,202 @@
+"""The configuration: file, then environment, then flags, into one `Settings`.
+
+The only file of the adapter that reads the configuration file and the environment. Unknown keys and
+unknown `FARMHAND_...` variables are refused by name, so that a typing error is never silently the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapter.settings import DEFAULT_ENGINES, AuthSettings, LogSettings, Section, ServerSettings, Settings
+
+ENV_PREFIX = "FARMHAND_"
+# Read by this module's own functions, not keys of the file.
+ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME"})
+
+# In the design, not built yet: named so that the error can say so instead of "unknown".
+PLANNED_KINDS = frozenset({"localllm", "openai"})
+
+SECTIONS: dict[str, type[Section]] = {"server": ServerSettings, "auth": AuthSettings, "log": LogSettings}
+
+
+class SettingsError(Exception):
+    """A configuration that cannot be used. The text names the key, the place and the remedy."""
+
+
+def config_path(env: Mapping[str, str]) -> Path:
+    """Where the configuration file is looked for; it need not exist."""
+    if named := env.get("FARMHAND_CONFIG"):
+        return Path(named).expanduser()
+    base = env.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "farmhand" / "config.toml"
+
+
+def home_path(env: Mapping[str, str]) -> Path:
+    """The state folder; it need not exist."""
+    if named := env.get("FARMHAND_HOME"):
+        return Path(named).expanduser()
+    base = env.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "farmhand"
+
+
+def load(
+    env: Mapping[str, str] | None = None,
+    *,
+    config: Path | None = None,
+    server: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read file, then environment, then `server` (command-line flags), later ones winning.
+
+    config: a file named on the command line, which then must exist; so must one named by
+    FARMHAND_CONFIG. Raises `SettingsError`.
+    """
+    env = os.environ if env is None else env
+    path = config or config_path(env)
+    must_exist = config is not None or bool(env.get("FARMHAND_CONFIG"))
+    data = _read_toml(path, must_exist=must_exist)
+    _refuse_wrong_shapes(data, path)
+    _refuse_planned(data, path)
+    sources = _apply_environment(data, env)
+    for key, value in (server or {}).items():
+        data.setdefault("server", {})[key] = value
+        sources["server", key] = f"--{key}"
+    try:
+        return Settings(home=home_path(env), **data)
+    except ValidationError as exc:
+        raise SettingsError(_explain(exc, path, sources)) from None
+
+
+def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"{path}: there is no such configuration file") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path}: not valid TOML: {exc}") from None
+    except OSError as exc:
+        raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from None
+
+
+def _refuse_wrong_shapes(data: Mapping[str, Any], path: Path) -> None:
+    """Sections are tables, or arrays of tables: what follows relies on it."""
+    if "home" in data:
+        raise SettingsError(f"{path}: unknown key 'home'; the state folder is set by FARMHAND_HOME")
+    for section in data.keys() & SECTIONS.keys():
+        if not isinstance(data[section], dict):
+            raise SettingsError(f"{path}: {section!r} is a section; write it as [{section}]")
+    for section in data.keys() & {"engine", "model"}:
+        entries = data[section]
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise SettingsError(f"{path}: {section!r} is a list of sections; write each as [[{section}]]")
+
+
+def _refuse_planned(data: Mapping[str, Any], path: Path) -> None:
+    for entry in data.get("engine", ()):
+        kind = entry.get("kind")
+        if isinstance(kind, str) and kind in PLANNED_KINDS:
+            raise SettingsError(
+                f"{path}: [[engine]] {entry.get('name')!r}: kind {kind!r} is planned but not built yet; "
+                "this version has inferrlm, llama and echo"
+            )
+
+
+# --- environment: FARMHAND_<SECTION>_<KEY>, FARMHAND_ENGINE_<NAME>_<KEY> ------------------------------------
+
+
+# Which variable or flag set a value: (section, key) or (section, index, key) -> its name, for error messages.
+_Sources = dict[tuple[str | int, ...], str]
+
+
+def _apply_environment(data: dict[str, Any], env: Mapping[str, str]) -> _Sources:
+    return {
+        _apply_variable(data, variable, text): variable
+        for variable, text in sorted(env.items())
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_PLACES
+    }
+
+
+def _apply_variable(data: dict[str, Any], variable: str, text: str) -> tuple[str | int, ...]:
+    section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
+    if section in ("engine", "model"):
+        return _apply_to_list(data, section, variable, key, text)
+    if section not in SECTIONS or key not in SECTIONS[section].model_fields:
+        names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, m in SECTIONS.items() for k in m.model_fields]
+        raise SettingsError(f"environment: {variable} is no setting of Farmhand; there are {', '.join(names)}")
+    data.setdefault(section, {})[key] = _env_value(text)
+    return section, key
+
+
+def _apply_to_list(
+    data: dict[str, Any], section: str, variable: str, rest: str, text: str
+) -> tuple[str | int, ...]:
+    """The entry with the longest name that fits: of `a` and `a-b`, `A_B_QUEUE` means the second."""
+    entries = data.setdefault(section, [dict(e) for e in DEFAULT_ENGINES] if section == "engine" else [])
+    slugs = [(_env_slug(str(entry.get("name", ""))) + "_", index) for index, entry in enumerate(entries)]
+    fitting = [(len(slug), index) for slug, index in slugs if slug != "_" and rest.startswith(slug)]
+    if not fitting:
+        names = ", ".join(str(entry.get("name")) for entry in entries) or "none"
+        raise SettingsError(
+            f"environment: {variable} names no [[{section}]] that is configured; there are: {names}"
+        )
+    length, index = max(fitting)
+    entries[index][rest[length:]] = _env_value(text)
+    return section, index, rest[length:]
+
+
+def _env_slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name.lower())
+
+
+def _env_value(text: str) -> Any:
+    """A TOML value where the text is one (`8888`, `true`, `["a"]`), else the text itself."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+# --- pydantic's errors in our words --------------------------------------------------------------------------
+
+
+def _explain(exc: ValidationError, path: Path, sources: _Sources) -> str:
+    errors: list[dict[str, Any]] = [dict(error) for error in exc.errors(include_url=False)]
+    return "; ".join(f"{_source(e['loc'], sources) or path}: {_explain_one(e)}" for e in errors)
+
+
+def _source(loc: Sequence[str | int], sources: _Sources) -> str:
+    """The variable or flag that an error is about, empty for the file. pydantic puts the kind into an engine's loc."""
+    found = sources.get(tuple(loc[:2])) or sources.get((*loc[:2], *loc[-1:]))
+    return f"environment: {found}" if found and found.startswith(ENV_PREFIX) else found or ""
+
+
+def _explain_one(error: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown key {where!r}; check the spelling against the README's table"
+        case "value_error":
+            said = str(error["ctx"]["error"])
+            return f"{where}: {said}" if where else said
+        case "union_tag_not_found" | "union_tag_invalid":
+            return f"{where}: 'kind' must be one of inferrlm, llama, echo"
+        case "tuple_type":
+            return f'{where}: must be a list, like ["...", "..."]'
+        case _:
+            return f"{where}: {error['msg']} (got {_shown(error)})"
+
+
+def _shown(error: Mapping[str, Any]) -> str:
+    """The offending value, unless it may be a key or hold one (an engine of an unknown kind has who knows what)."""
+    value = error.get("input")
+    if error["loc"][:1] == ("auth",) or isinstance(value, dict | list | tuple):
+        return "a value not shown here"
+    return repr(value)[:80]

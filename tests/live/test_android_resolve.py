@@ -24,7 +24,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-import _setup
+from setup_steps.plan import PYDANTIC
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -127,7 +127,7 @@ def _excepted(name: str) -> Found | None:
 def runtime_requirements() -> list[str]:
     """What a phone installs: the project's dependencies, the `llama` extra, and setup's pin of pydantic."""
     project = _project()
-    return [_setup.PYDANTIC, *project["dependencies"], *project["optional-dependencies"]["llama"]]
+    return [PYDANTIC, *project["dependencies"], *project["optional-dependencies"]["llama"]]
 
 
 def _project() -> dict[str, Any]:

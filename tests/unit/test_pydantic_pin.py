@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-import _setup
+from setup_steps.plan import PYDANTIC
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PHONE = "2.12.5"
@@ -23,7 +23,7 @@ def test_these_tests_run_on_the_phones_pydantic() -> None:
 
 def test_setup_pins_it() -> None:
     """scripts/setup installs exactly this one, everywhere."""
-    assert f"pydantic=={PHONE}" == _setup.PYDANTIC
+    assert f"pydantic=={PHONE}" == PYDANTIC
 
 
 def test_the_projects_bound_starts_at_it() -> None:

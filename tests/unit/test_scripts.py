@@ -1,23 +1,37 @@
-"""The scripts of a clone: plain POSIX shell, and what scripts/_setup.py decides to run on which machine."""
+"""The scripts of a clone: plain POSIX shell, and what scripts/setup decides to run on which machine."""
 
 from __future__ import annotations
 
+import ast
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import _setup
-from _setup import Facts, Step, plan
+import setup_steps.carry_out
+import setup_steps.stamp
+from setup_steps.carry_out import SetupFailed, compiled_pct, duration
+from setup_steps.facts import Facts, is_termux, venv_state
+from setup_steps.lock import only_one
+from setup_steps.packages import NEEDS, needs_of
+from setup_steps.plan import PYDANTIC, TERMUX_WHEELS, plan
+from setup_steps.stamp import read_stamp, setup_source, up_to_date, write_stamp
+from setup_steps.step import Step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHELL = ("scripts/setup", "scripts/up", "scripts/test", ".ci/run")
+SETUP = (
+    "scripts/_setup.py",
+    *sorted(f"scripts/setup_steps/{p.name}" for p in (ROOT / "scripts" / "setup_steps").glob("*.py")),
+)
 
 NOTHING: frozenset[str] = frozenset()
 LLAMA = frozenset({"llama"})
@@ -62,7 +76,7 @@ BASH_ONLY = r"\[\[ | == |\bsource |\bfunction |\blocal |<\(|<<<|&>|\$'"
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        *[(name, NOT_ON_ANDROID) for name in (*SHELL, "scripts/_setup.py")],
+        *[(name, NOT_ON_ANDROID) for name in (*SHELL, *SETUP)],
         *[(name, BASH_ONLY) for name in SHELL],
     ],
 )
@@ -94,6 +108,31 @@ def test_setup_names_what_to_install_without_a_python(tmp_path: Path) -> None:
         assert remedy in done.stderr
 
 
+@pytest.mark.parametrize("name", SETUP)
+def test_setup_imports_only_the_standard_library_and_itself(name: str) -> None:
+    """It runs before there is anything else."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    assert found <= {*sys.stdlib_module_names, "setup_steps"}
+
+
+def test_setup_finds_its_steps_on_a_safe_path() -> None:
+    """PYTHONSAFEPATH, as some people set it everywhere, leaves the script's own folder out of `sys.path`."""
+    done = subprocess.run(
+        ["sh", ROOT / "scripts" / "setup", "--help"],
+        env={**os.environ, "PYTHON": sys.executable, "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # --- which machine, which commands ---------------------------------------------------------------------------
 
 
@@ -110,7 +149,7 @@ def test_setup_names_what_to_install_without_a_python(tmp_path: Path) -> None:
 )
 def test_is_termux(platform: str, prefix: str, expected: bool) -> None:
     """Either sign is enough."""
-    assert _setup.is_termux(platform, prefix) == expected
+    assert is_termux(platform, prefix) == expected
 
 
 DEBIAN = Facts(
@@ -231,8 +270,8 @@ def test_shellcheck_is_a_wish() -> None:
 )
 def test_needs(system: str, wanted: frozenset[str], expected: set[str]) -> None:
     """Nobody installs a compiler for an engine that was declined; numpy is a package on a phone only."""
-    assert _setup.needs_of(system, wanted) == expected
-    assert expected <= _setup.NEEDS.keys()
+    assert needs_of(system, wanted) == expected
+    assert expected <= NEEDS.keys()
 
 
 def step_of(facts: Facts, name: str) -> Step:
@@ -245,10 +284,10 @@ def test_termux_specialities() -> None:
     assert "--system-site-packages" not in step_of(DEBIAN, "venv").argv
     for step in plan(TERMUX, LLAMA | TEST):
         extra_index = [a for a in step.argv if a.startswith("https:")]
-        assert extra_index == ([_setup.TERMUX_WHEELS] if step.name == "pydantic" else [])
+        assert extra_index == ([TERMUX_WHEELS] if step.name == "pydantic" else [])
         if step.name != "venv":
             assert step.env["ANDROID_API_LEVEL"] == "24"
-            assert _setup.PYDANTIC in step.argv
+            assert PYDANTIC in step.argv
     assert all("ANDROID_API_LEVEL" not in step.env for step in plan(DEBIAN, LLAMA | TEST))
 
 
@@ -276,7 +315,7 @@ PYPROJECT = b'[project]\nname = "x"\ndependencies = ["a"]\n[tool.ruff]\nline-len
 def recipe(
     pyproject: bytes = PYPROJECT, this: bytes = b"", version: tuple[int, int] = (3, 11), root: str = "/c"
 ) -> str:
-    return _setup.recipe(pyproject, this, version, Path(root))
+    return setup_steps.stamp.recipe(pyproject, this, version, Path(root))
 
 
 def test_the_recipe_changes_with_what_is_installed() -> None:
@@ -292,6 +331,21 @@ def test_the_recipe_changes_with_what_is_installed() -> None:
     assert len(others - {same}) == 4
 
 
+def test_every_file_of_setup_counts(tmp_path: Path) -> None:
+    """What Python compiled from them does not: that is there only from the second run on."""
+    (tmp_path / "scripts" / "setup_steps" / "__pycache__").mkdir(parents=True)
+    for name in SETUP:
+        shutil.copy(ROOT / name, tmp_path / name)
+    seen = [setup_source(tmp_path / "scripts")]
+    for name in SETUP:
+        with (tmp_path / name).open("a") as file:
+            file.write("# changed\n")
+        seen.append(setup_source(tmp_path / "scripts"))
+    assert len(set(seen)) == 1 + len(SETUP)
+    (tmp_path / "scripts" / "setup_steps" / "__pycache__" / "plan.pyc").write_bytes(b"compiled")
+    assert setup_source(tmp_path / "scripts") == seen[-1]
+
+
 @pytest.mark.parametrize(
     ("stamp", "wanted", "expected"),
     [
@@ -304,18 +358,18 @@ def test_the_recipe_changes_with_what_is_installed() -> None:
 )
 def test_up_to_date(stamp: dict[str, object], wanted: frozenset[str], expected: bool) -> None:
     """At least what is wanted, from the recipe of now."""
-    assert _setup.up_to_date(stamp, "now", wanted) == expected
+    assert up_to_date(stamp, "now", wanted) == expected
 
 
 def test_the_stamp_survives_a_round_trip_and_a_mess(tmp_path: Path) -> None:
     """A stamp that cannot be read is no stamp."""
     path = tmp_path / "stamp.json"
-    assert _setup.read_stamp(path) == {}
-    _setup.write_stamp(path, "now", LLAMA | TEST)
-    assert _setup.read_stamp(path) == {"recipe": "now", "extras": ["llama", "test"]}
+    assert read_stamp(path) == {}
+    write_stamp(path, "now", LLAMA | TEST)
+    assert read_stamp(path) == {"recipe": "now", "extras": ["llama", "test"]}
     for mess in ("", "{", "[]", "\x00"):
         path.write_text(mess)
-        assert _setup.read_stamp(path) == {}
+        assert read_stamp(path) == {}
 
 
 CFG = "home = /usr/bin\nversion = 3.11.7\ncommand = /usr/bin/python3 -m venv /c/.venv\n"
@@ -335,7 +389,7 @@ CFG = "home = /usr/bin\nversion = 3.11.7\ncommand = /usr/bin/python3 -m venv /c/
 )
 def test_venv_state(cfg: str | None, version: tuple[int, int], works: bool, expected: str) -> None:
     """Made by this Python, at this place, to the end."""
-    assert _setup.venv_state(cfg, version, Path("/c/.venv"), works) == expected
+    assert venv_state(cfg, version, Path("/c/.venv"), works) == expected
 
 
 # --- running steps -------------------------------------------------------------------------------------------
@@ -354,13 +408,13 @@ def test_venv_state(cfg: str | None, version: tuple[int, int], works: bool, expe
 )
 def test_compiled_pct(log: str, expected: int | None) -> None:
     """Ninja's last word counts."""
-    assert _setup.compiled_pct(log) == expected
+    assert compiled_pct(log) == expected
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.4, "0 s"), (59.9, "59 s"), (83.4, "1 min 23 s")])
 def test_duration(seconds: float, expected: str) -> None:
     """Whole seconds, minutes when there are any."""
-    assert _setup.duration(seconds) == expected
+    assert duration(seconds) == expected
 
 
 def python_step(code: str, *, optional: bool = False) -> Step:
@@ -368,13 +422,13 @@ def python_step(code: str, *, optional: bool = False) -> Step:
 
 
 def carry_out(step: Step, tmp_path: Path) -> None:
-    with _setup.only_one(tmp_path / "lock") as lock_fd:
-        _setup.carry_out(step, tmp_path, lock_fd)
+    with only_one(tmp_path / "lock") as lock_fd:
+        setup_steps.carry_out.carry_out(step, tmp_path, lock_fd)
 
 
 def test_a_failing_step_shows_its_end_and_the_remedy(tmp_path: Path) -> None:
     """The last lines, the status, the log and what to do: all that a person needs at once."""
-    with pytest.raises(_setup.SetupFailed) as failed:
+    with pytest.raises(SetupFailed) as failed:
         carry_out(python_step("for n in range(99): print('line', n)\nraise SystemExit(3)"), tmp_path)
     said = str(failed.value)
     assert "exit status 3" in said
@@ -399,7 +453,7 @@ def test_a_step_gets_its_environment_and_no_input(tmp_path: Path) -> None:
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     """Named in the message."""
-    with pytest.raises(_setup.SetupFailed, match="no-such-command cannot be run"):
+    with pytest.raises(SetupFailed, match="no-such-command cannot be run"):
         carry_out(Step("x", "say", ("no-such-command",)), tmp_path)
 
 
@@ -407,7 +461,7 @@ def test_progress_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A long step says how long and how far; the file it waits for makes it as long as the test needs."""
-    monkeypatch.setattr(_setup, "PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr(setup_steps.carry_out, "PROGRESS_EVERY_S", 0.05)
     seen = tmp_path / "seen"
     code = (
         "import pathlib, time; print('[3/4] Building', flush=True)\n"
@@ -425,30 +479,34 @@ def test_progress_is_shown(
     assert "0 s, 75 % compiled" in said
 
 
-def test_a_second_setup_waits_for_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_setup_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """scripts/up and scripts/test may be started at the same moment."""
     lock = tmp_path / "cache" / "setup.lock"
     order = []
+    # capsys loses what another thread prints while it is being read, and this is said once only.
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", said)
 
     def second() -> None:
-        with _setup.only_one(lock):
+        with only_one(lock):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with _setup.only_one(lock):
+    give_up = time.monotonic() + 20
+    with only_one(lock):
         thread.start()
-        said = ""
-        while "Waiting for another setup" not in said and thread.is_alive():
-            said += capsys.readouterr().out
+        while "Waiting for another setup" not in said.getvalue() and time.monotonic() < give_up:
+            time.sleep(0.01)
         order.append("first")
     thread.join(20)
+    assert "Waiting for another setup" in said.getvalue()
     assert order == ["first", "second"]
 
 
 def test_the_dry_run_of_this_clone_runs_nothing(tmp_path: Path) -> None:
     """In a fresh place: the plan in words and commands, and no trace of it."""
-    (tmp_path / "scripts").mkdir()
-    for name in ("scripts/setup", "scripts/_setup.py", "pyproject.toml"):
+    (tmp_path / "scripts" / "setup_steps").mkdir(parents=True)
+    for name in ("scripts/setup", *SETUP, "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     done = subprocess.run(
         ["sh", tmp_path / "scripts" / "setup", "--dry-run", "--no-llama"],

@@ -30,6 +30,7 @@ NEEDS: dict[str, Need] = {
     "cmake": Need(("cmake",), ("cmake",), "cmake"),
     "ninja": Need(("ninja",), ("ninja-build",), "ninja"),
     "shellcheck": Need(("shellcheck",), ("shellcheck",), "shellcheck", optional=True),
+    "curl": Need(("curl",), ("curl",), "curl", optional=True),
 }
 
 
@@ -39,7 +40,7 @@ def needs_of(system: str, wanted: frozenset[str]) -> frozenset[str]:
     if "llama" in wanted:
         needs |= {"c++", "cmake", "ninja"}
     if "test" in wanted:
-        needs |= {"shellcheck"}
+        needs |= {"shellcheck", "curl"}
     # Everywhere else numpy is an ordinary wheel.
     if system == "termux" and wanted & {"llama", "test"}:
         needs |= {"numpy"}

@@ -1,0 +1,59 @@
+"""Fixtures of the live tests.
+
+What needs `gguf` is imported where it is used: a conftest that cannot be imported stops every test beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapter.engines.llama.engine import LlamaEngine
+from adapter.settings import LlamaSettings
+
+if TYPE_CHECKING:
+    from tests.live.llama_cases import MakeEngine
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `parrot` (says TEXT for ever), `once` (says it once) and `random` (endless noise)."""
+    from tests.fakes.tiny_gguf import write_parrot, write_random
+    from tests.live.llama_cases import TEXT
+
+    folder = tmp_path_factory.mktemp("gguf")
+    write_parrot(folder / "parrot.gguf", TEXT)
+    write_parrot(folder / "once.gguf", TEXT, ends=True)
+    write_random(folder / "random.gguf")
+    return folder
+
+
+@pytest.fixture
+async def make(files: Path, tmp_path: Path) -> AsyncIterator[MakeEngine]:
+    """Makes engines; afterwards all are closed, and no process of theirs may be left."""
+    from tests.live.llama_cases import is_gone
+
+    engines: list[LlamaEngine] = []
+
+    def make_engine(model: str = "parrot", **changes: object) -> LlamaEngine:
+        path = model if "/" in model else str(files / f"{model}.gguf")
+        fields = {
+            "name": "test",
+            "kind": "llama",
+            "model": path,
+            "threads": 1,
+            "ctx_tokens": 65_536,
+            **changes,
+        }
+        engines.append(LlamaEngine(LlamaSettings.model_validate(fields), tmp_path))
+        return engines[-1]
+
+    yield make_engine
+    for engine in engines:
+        worker = engine._host.running
+        await engine.close()
+        await engine.close()
+        assert worker is None or is_gone(worker.pid)

@@ -41,7 +41,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "privacy",
-        "Your prompts stay on the phone, unless you add an engine somewhere else. The log never holds prompt text.",
+        "Your prompts stay on the phone, and the log never holds prompt text.",
         ("stay on the phone",),
     ),
     Fact(
@@ -51,11 +51,13 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "answers-survive",
-        "If an engine dies in mid-answer, another one continues it; else the client gets a clear error, "
-        "never a silent stop.",
-        ("another", "clear error"),
+        "If an engine dies in mid-answer, the client gets a clear error, never a silent stop. The next request "
+        "starts the engine again.",
+        ("clear error", "next request"),
     ),
-    Fact("python-version", "Farmhand needs Python 3.11–3.14; on the phone it runs on 3.14.", ("3.11", "3.14")),
+    Fact(
+        "python-version", "Farmhand needs Python 3.11–3.14; on the phone it runs on 3.14.", ("3.11", "3.14")
+    ),
     Fact(
         "packages",
         "There are two Python packages: adapter, the API server, and phone, the supervisor and the command line.",
@@ -82,7 +84,11 @@ FACTS: tuple[Fact, ...] = (
         "These are the ports:\n- 8888 adapter\n- 4000 LiteLLM\n- 18789 OpenClaw\n- 8889 InferrLM\n- 8099 or 8080 LocalLLM",
         ("8888", "4000", "18789", "8889", "8099"),
     ),
-    Fact("base-url", "The base URL is http://127.0.0.1:8888/v1 with your key as bearer token.", ("127.0.0.1:8888/v1",)),
+    Fact(
+        "base-url",
+        "The base URL is http://127.0.0.1:8888/v1 with your key as bearer token.",
+        ("127.0.0.1:8888/v1",),
+    ),
     Fact(
         "change-port",
         "Set port under [server] in config.toml, or FARMHAND_SERVER_PORT, or use farmhand serve --port.",
@@ -101,8 +107,8 @@ FACTS: tuple[Fact, ...] = (
     # --- engines
     Fact(
         "engines",
-        "There are four engine kinds: inferrlm, localllm, llama and openai.",
-        ("inferrlm", "localllm", "llama", "openai"),
+        "There are three engine kinds now: inferrlm, llama and echo. localllm and openai are planned.",
+        ("inferrlm", "llama", "localllm", "openai"),
     ),
     Fact(
         "engine-inferrlm",
@@ -111,7 +117,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "engine-localllm",
-        "LocalLLM is an app that runs LiteRT-LM models on GPU or NPU. The localllm engine uses it on port 8099 or 8080.",
+        "LocalLLM is an app that runs LiteRT-LM models on GPU or NPU, on port 8099 or 8080. The localllm engine is planned.",
         ("app", "LiteRT-LM"),
     ),
     Fact(
@@ -121,11 +127,14 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "engine-openai",
-        "The openai engine talks to any OpenAI-shaped server, such as Ollama, vLLM or LM Studio. "
-        "Add an [[engine]] with its url.",
+        "The openai engine will talk to any OpenAI-shaped server, such as Ollama, vLLM or LM Studio. It is planned, not built yet.",
         ("any OpenAI-shaped server",),
     ),
-    Fact("engine-echo", "The echo engine has no model: it answers from the prompt, for tests.", ("no model", "tests")),
+    Fact(
+        "engine-echo",
+        "The echo engine has no model: it answers from the prompt, for tests.",
+        ("no model", "tests"),
+    ),
     Fact(
         "engine-order",
         "Native apps come first, because they reach the GPU and NPU. The llama engine is the safety net.",
@@ -133,7 +142,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "add-engine",
-        'Add an [[engine]] block to config.toml with a name, a kind and a url, such as kind = "openai" for Ollama.',
+        "Add an [[engine]] block to config.toml with a name and a kind, such as inferrlm with its url, or llama with its model.",
         ("[[engine]]",),
     ),
     Fact(
@@ -143,12 +152,12 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "tools-schemas",
-        "Tools and JSON schemas work on every engine. Where an app has none, Farmhand emulates and checks them.",
-        ("every engine",),
+        "Tools and JSON schemas are not built yet: a request that needs them gets a 400 that names the field.",
+        ("not built yet",),
     ),
     Fact(
         "prefix-cache",
-        "Prompt prefixes are kept, saved to disk and restored, so a long agent prompt costs minutes only once.",
+        "A prompt that begins like the last one in its slot is not computed again. Keeping prefixes on disk is planned.",
         ("prefixes", "disk"),
     ),
     Fact(
@@ -163,20 +172,28 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "queue",
-        "Each app has one seat. Other requests wait in a bounded, fair queue, and a client that leaves frees the seat.",
+        "Each app has one seat. Other requests wait in a bounded queue, and a client that leaves frees the seat.",
         ("one seat", "queue"),
     ),
     Fact(
         "vision-embeddings",
-        "Images and embeddings go to an engine that can do them: Farmhand routes by capability.",
-        ("capability",),
+        "Images and embeddings are not supported yet: such a request gets a 400 that says so.",
+        ("not supported yet",),
     ),
     # --- the phone
-    Fact("memory", "Farmhand checks the free memory before it loads a model, so that Android does not kill it.", ("memory", "before")),
-    Fact("heat", "When the phone gets hot, Farmhand slows down or pauses until it has cooled.", ("hot", "slows down")),
+    Fact(
+        "memory",
+        "Checking the free memory before a model is loaded, so that Android does not kill it, is planned. Choose a small model.",
+        ("memory", "before"),
+    ),
+    Fact(
+        "heat",
+        "When the phone gets hot, Farmhand slows down or pauses until it has cooled: that is planned, not built yet.",
+        ("hot", "slows down"),
+    ),
     Fact(
         "battery",
-        "Farmhand watches the battery: when it is low it slows down or pauses. Plug in the charger.",
+        "Farmhand watches the battery and slows down or pauses when it is low: that is planned. Plug in the charger.",
         ("battery", "slows down"),
     ),
     Fact("cores", "The llama engine computes on the big cores of the CPU only.", ("big cores",)),
@@ -187,12 +204,12 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "wake-lock",
-        "The wake lock keeps Android from putting Termux to sleep. The supervisor takes and holds it.",
+        "The wake lock keeps Android from putting Termux to sleep. Type termux-wake-lock; the planned supervisor will hold it.",
         ("wake lock", "sleep"),
     ),
     Fact(
         "supervisor",
-        "The supervisor orders the services, holds the wake lock, and watches battery, heat and memory.",
+        "The supervisor orders the services, holds the wake lock, and watches battery, heat and memory. It is planned.",
         ("orders the services",),
     ),
     Fact(
@@ -200,14 +217,26 @@ FACTS: tuple[Fact, ...] = (
         "Killing the supervisor interrupts nobody's answer: its successor carries on from what it sees.",
         ("nobody's answer",),
     ),
-    Fact("runit", "runit, from termux-services, keeps each service alive. Farmhand only orders them with sv.", ("termux-services",)),
-    Fact("start-order", "The order is wake lock → adapter → LiteLLM → OpenClaw. Stopping is the reverse.", ("wake lock → adapter → LiteLLM → OpenClaw",)),
+    Fact(
+        "runit",
+        "runit, from termux-services, keeps each service alive. Farmhand only orders them with sv.",
+        ("termux-services",),
+    ),
+    Fact(
+        "start-order",
+        "The order is wake lock → adapter → LiteLLM → OpenClaw. Stopping is the reverse.",
+        ("wake lock → adapter → LiteLLM → OpenClaw",),
+    ),
     Fact(
         "crash-loop",
-        "A service that keeps crashing is restarted with longer and longer pauses; then Farmhand gives up and notifies you.",
+        "A service that keeps crashing is restarted with longer and longer pauses; then the planned supervisor gives up and notifies you.",
         ("gives up",),
     ),
-    Fact("boot", "Install Termux:Boot: it starts Farmhand after a reboot, once the phone has been unlocked.", ("Termux:Boot",)),
+    Fact(
+        "boot",
+        "Starting after a reboot needs Termux:Boot, once the phone has been unlocked. Farmhand's own boot script is planned.",
+        ("Termux:Boot",),
+    ),
     Fact(
         "signal-9",
         'Android\'s phantom process killer did that. Turn on "Disable child process restrictions" in Developer options.',
@@ -221,40 +250,80 @@ FACTS: tuple[Fact, ...] = (
     # --- commands
     Fact(
         "commands",
-        "The commands are farmhand serve, up, down, status, logs, doctor, token, models, chat and connect.",
+        "farmhand serve works now. Planned are up, down, status, logs, doctor, token, models, chat and connect.",
         ("serve", "up", "down", "status", "logs", "doctor", "token", "models", "chat", "connect"),
     ),
     Fact("cmd-serve", "farmhand serve runs the adapter alone, in the foreground.", ("adapter alone",)),
-    Fact("serve-options", "farmhand serve takes --config FILE, --host H and --port P.", ("--config", "--host", "--port")),
-    Fact("cmd-up", "farmhand up starts the whole bundle.", ("farmhand up",)),
-    Fact("cmd-down", "farmhand down stops the whole bundle, in reverse order.", ("farmhand down",)),
-    Fact("restart", "To restart, run farmhand down and then farmhand up.", ("farmhand down", "farmhand up")),
-    Fact("cmd-status", "farmhand status shows which services are up and ready.", ("farmhand status",)),
-    Fact("cmd-logs", "farmhand logs shows the logs of the services.", ("farmhand logs",)),
+    Fact(
+        "serve-options",
+        "farmhand serve takes --config FILE, --host H and --port P.",
+        ("--config", "--host", "--port"),
+    ),
+    Fact(
+        "cmd-up",
+        "farmhand up will start the whole bundle. Until it is built, use scripts/up or farmhand serve.",
+        ("farmhand up",),
+    ),
+    Fact(
+        "cmd-down",
+        "farmhand down will stop the whole bundle, in reverse order. Until it is built, press Ctrl-C.",
+        ("farmhand down",),
+    ),
+    Fact(
+        "restart",
+        "To restart, press Ctrl-C where Farmhand runs and type scripts/up again.",
+        ("Ctrl-C", "scripts/up again"),
+    ),
+    Fact(
+        "cmd-status",
+        "farmhand status will show which services are up and ready. Until it is built, ask /ready.",
+        ("farmhand status",),
+    ),
+    Fact(
+        "cmd-logs",
+        "farmhand logs will show the logs of the services. Until it is built, read them where farmhand serve runs.",
+        ("farmhand logs",),
+    ),
     Fact(
         "cmd-doctor",
-        "farmhand doctor says in a sentence what is wrong and what to type.",
+        "farmhand doctor will say in a sentence what is wrong and what to type. It is planned.",
         ("farmhand doctor",),
     ),
     Fact(
         "cmd-token",
-        "farmhand token makes API keys: named, scoped and expiring ones.",
+        "farmhand token will make API keys: named, scoped and expiring ones. It is planned.",
         ("farmhand token",),
     ),
-    Fact("cmd-models", "farmhand models lists the models you can ask for, as GET /v1/models does.", ("farmhand models",)),
-    Fact("cmd-chat", "farmhand chat lets you talk to a model in the terminal.", ("farmhand chat",)),
+    Fact(
+        "cmd-models",
+        "farmhand models will list and fetch models. Until it is built, ask GET /v1/models.",
+        ("farmhand models",),
+    ),
+    Fact(
+        "cmd-chat",
+        "farmhand chat will let you talk to a model in the terminal. Until it is built, use curl.",
+        ("farmhand chat",),
+    ),
     Fact(
         "cmd-connect",
-        "farmhand connect prints the settings for a client, for example farmhand connect pitwall.",
+        "farmhand connect will print the settings for a client, for example farmhand connect pitwall. It is planned.",
         ("farmhand connect",),
     ),
-    Fact("script-setup", "scripts/setup makes the virtual environment and installs everything. It may be run again.", ("scripts/setup",)),
-    Fact("script-up", "scripts/up sets up a clone and runs the main job.", ("scripts/up",)),
+    Fact(
+        "script-setup",
+        "scripts/setup makes the virtual environment and installs everything. It may be run again.",
+        ("scripts/setup",),
+    ),
+    Fact(
+        "script-up",
+        "scripts/up sets up a clone and starts the server with the demo model.",
+        ("scripts/up",),
+    ),
     Fact("script-test", "scripts/test sets up a clone and runs all tests.", ("scripts/test",)),
     Fact(
         "first-steps",
-        "To start:\n1. Run scripts/setup.\n2. Run farmhand up.\n3. Check with farmhand status.\n4. Ask farmhand chat.",
-        ("scripts/setup", "farmhand up"),
+        "To start:\n1. Run scripts/up.\n2. Copy the curl line that it prints.\n3. Paste it into a second terminal.",
+        ("scripts/up", "curl line"),
     ),
     # --- configuration
     Fact(
@@ -269,14 +338,18 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "state-folder",
-        "Keys, KV files and models are kept in $FARMHAND_HOME, else in ~/.local/share/farmhand.",
+        "The key and models are kept in $FARMHAND_HOME, else in ~/.local/share/farmhand.",
         ("~/.local/share/farmhand",),
     ),
-    Fact("unknown-keys", "Unknown config keys are refused by name. Correct the spelling or remove the key.", ("refused by name",)),
+    Fact(
+        "unknown-keys",
+        "Unknown config keys are refused by name. Correct the spelling or remove the key.",
+        ("refused by name",),
+    ),
     Fact(
         "no-config",
-        "Without a config file Farmhand looks for InferrLM and LocalLLM; the demo model is the last resort.",
-        ("InferrLM and LocalLLM", "last resort"),
+        "Without a config file Farmhand looks for InferrLM on port 8889; the demo model is the last resort.",
+        ("InferrLM", "last resort"),
     ),
     Fact(
         "model-route",
@@ -302,15 +375,19 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "make-key",
-        "Make an API key with farmhand token, or list a static one under keys in [auth].",
-        ("farmhand token",),
+        "scripts/up prints your API key and keeps it in the state folder. A key of your own goes under keys in [auth].",
+        ("prints your API key", "keys in [auth]"),
     ),
     Fact(
         "static-key",
         "sk-local-farm is a static key. It is honoured only when keys in [auth] lists it.",
         ("static key", "[auth]"),
     ),
-    Fact("auth-off", "Set required = false under [auth]. That is allowed only with a loopback host.", ("required = false",)),
+    Fact(
+        "auth-off",
+        "Set required = false under [auth]. That is allowed only with a loopback host.",
+        ("required = false",),
+    ),
     Fact(
         "why-key",
         "A key is needed because any app on the phone and any program on the laptop can reach a loopback port.",
@@ -323,7 +400,11 @@ FACTS: tuple[Fact, ...] = (
         ("/health", "alive", "/ready"),
     ),
     Fact("chat-endpoint", "Chats are sent with POST to /v1/chat/completions.", ("/v1/chat/completions",)),
-    Fact("models-endpoint", "GET /v1/models returns the list of models, and farmhand models prints it.", ("/v1/models",)),
+    Fact(
+        "models-endpoint",
+        "GET /v1/models returns the list of models with their context lengths.",
+        ("/v1/models",),
+    ),
     Fact(
         "streaming",
         "Yes, Farmhand streams: set stream to true and the answer comes in chunks as server-sent events.",
@@ -342,13 +423,13 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "error-401",
-        "401 invalid_api_key: the key is missing or wrong. Send a bearer token that farmhand token made.",
+        "401 invalid_api_key: the key is missing or wrong. Send the key that scripts/up prints as a bearer token.",
         ("401", "key is missing or wrong"),
     ),
     Fact(
         "error-404",
-        "404 model_not_found: nobody serves that model name. Look at farmhand models for the right one.",
-        ("404", "model_not_found", "farmhand models"),
+        "404 model_not_found: nobody serves that model name. GET /v1/models has the right ones.",
+        ("404", "model_not_found", "/v1/models"),
     ),
     Fact(
         "error-429",
@@ -357,8 +438,8 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "error-500",
-        "500 is a fault inside Farmhand or its engine. Try again and look at farmhand logs.",
-        ("500", "farmhand logs"),
+        "500 is a fault inside Farmhand or its engine. Try again and look at its log.",
+        ("500", "log"),
     ),
     Fact(
         "error-502",
@@ -377,8 +458,8 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "refused",
-        "Connection refused means that nothing listens there. Start Farmhand with farmhand up.",
-        ("nothing listens", "farmhand up"),
+        "Connection refused means that nothing listens there. Start Farmhand with scripts/up.",
+        ("nothing listens", "scripts/up"),
     ),
     # --- laptop and clients
     Fact(
@@ -399,7 +480,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "connect-client",
-        "Give the client the base URL http://127.0.0.1:8888/v1 and your key. farmhand connect prints the settings.",
+        "Give the client the base URL http://127.0.0.1:8888/v1 and the key that scripts/up prints.",
         ("127.0.0.1:8888/v1", "key"),
     ),
     Fact(
@@ -414,7 +495,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "pitwall",
-        "Pitwall is an app bridge on the phone. farmhand connect pitwall prints PITWALL_ADK_OPENAI_URL and its settings.",
+        "Pitwall is an app bridge on the phone. Give it PITWALL_ADK_OPENAI_URL; farmhand connect pitwall is planned.",
         ("farmhand connect pitwall",),
     ),
     Fact(
@@ -450,7 +531,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "real-model",
-        "For a real model, load one in InferrLM or LocalLLM, or set model of an [[engine]] to the path of a GGUF file.",
+        "For a real model, load one in InferrLM, or set model of an [[engine]] to the path of a GGUF file.",
         ("real model", "GGUF"),
     ),
     Fact(
@@ -465,7 +546,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact(
         "trust",
-        "Do not rely on me: I am only a demo and can be wrong. The README and farmhand doctor know better.",
+        "Do not rely on me: I am only a demo and can be wrong. The README knows better.",
         ("can be wrong",),
     ),
     # --- small talk
@@ -475,7 +556,11 @@ FACTS: tuple[Fact, ...] = (
     Fact("how-are-you", "I am fine, thank you. The phone is cool and the queue is short.", ("fine",)),
     Fact("joke", "Why did the phone join the farm? It heard they needed a farmhand. 🌾", ("farm",)),
     Fact("praise", "Thank you, that is kind! 🌱", ("kind",)),
-    Fact("sorry", "I am sorry that I could not help. Try farmhand doctor, or ask me in other words.", ("sorry",)),
+    Fact(
+        "sorry",
+        "I am sorry that I could not help. Try the README, or ask me in other words.",
+        ("sorry",),
+    ),
     Fact("ok", "Good. Ask me again whenever you like.", ("good",)),
     Fact("ping", "Yes, I am here and working.", ("working",)),
     # --- everything else

@@ -39,7 +39,7 @@ def rotary_table(shape: Shape) -> Tensor:
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
     """Turn each neighbouring pair of x[batch, heads, time, head_width] by its position's angle."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = x.reshape(*x.shape[:-1], -1, 2).unbind(-1)
     cosine, sine = table[: x.shape[2]].to(x.dtype).unbind(-1)
     return torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1).flatten(-2)
 
@@ -60,16 +60,16 @@ class Block(nn.Module):
         self.ffn_up = nn.Linear(shape.width, shape.hidden, bias=False)
         self.ffn_down = nn.Linear(shape.hidden, shape.width, bias=False)
 
-    def forward(self, x: Tensor, table: Tensor, dropout: float) -> Tensor:
-        """x[batch, time, width] in and out; `dropout` thins what each half adds."""
-        x = x + functional.dropout(self.attend(self.attn_norm(x), table), dropout)
-        return x + functional.dropout(self.feed(self.ffn_norm(x)), dropout)
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        """x[batch, time, width] in and out."""
+        x = x + self.attend(self.attn_norm(x), table)
+        return x + self.feed(self.ffn_norm(x))
 
     def attend(self, x: Tensor, table: Tensor) -> Tensor:
         """Causal self-attention over x[batch, time, width]."""
 
         def heads(y: Tensor) -> Tensor:
-            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            return y.reshape(*y.shape[:-1], self.heads, -1).transpose(1, 2)
 
         query, key = rotate(heads(self.attn_q(x)), table), rotate(heads(self.attn_k(x)), table)
         seen = functional.scaled_dot_product_attention(query, key, heads(self.attn_v(x)), is_causal=True)
@@ -105,21 +105,24 @@ class Network(nn.Module):
             nn.init.normal_(module.attn_output.weight, std=0.02 * scale)
             nn.init.normal_(module.ffn_down.weight, std=0.02 * scale)
 
-    def hidden(self, tokens: Tensor, dropout: float = 0.0) -> Tensor:
+    def hidden(self, tokens: Tensor) -> Tensor:
         """The last hidden state, float[batch, time, width], for int64 tokens[batch, time]."""
         x = self.token_embd(tokens)
         for block in self.blocks:
-            x = block(x, self.table, dropout)
+            x = block(x, self.table)
         normed: Tensor = self.output_norm(x)
         return normed
 
-    def forward(self, tokens: Tensor, dropout: float = 0.0) -> Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """Scores float[batch, time, vocab] for int64 tokens[batch, time], at most `context` of them."""
-        return functional.linear(self.hidden(tokens, dropout), self.token_embd.weight)
+        return functional.linear(self.hidden(tokens), self.token_embd.weight)
 
-    def loss(self, tokens: Tensor, taught: Tensor, dropout: float = 0.0) -> Tensor:
+    def loss(self, tokens: Tensor, taught: Tensor) -> Tensor:
         """Mean cross entropy over the tokens that `taught` (bool[batch, time]) marks; only those are scored."""
-        chosen = taught[:, 1:]
-        states = self.hidden(tokens, dropout)[:, :-1][chosen]
+        places = taught[:, 1:].flatten().nonzero().squeeze(1)
+        # Padded to few different lengths, because the CPU's matrix library compiles for each new one.
+        padding = -len(places) % 512
+        states = self.hidden(tokens)[:, :-1].flatten(0, 1)[functional.pad(places, (0, padding))]
+        wanted = functional.pad(tokens[:, 1:].flatten()[places], (0, padding), value=-1)
         scores = functional.linear(states, self.token_embd.weight)
-        return functional.cross_entropy(scores.float(), tokens[:, 1:][chosen])
+        return functional.cross_entropy(scores.float(), wanted, ignore_index=-1)

@@ -10,7 +10,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ pytest.importorskip("openai", reason="the OpenAI SDK has no Android wheel; run t
 
 import openai
 
+from demo_model.asked import ASKED
 from demo_model.grammar import expand
 from demo_model.questions import TEMPLATES
 from demo_model.questions_more import MORE_TEMPLATES
@@ -75,10 +75,11 @@ def test_it_is_small_enough_to_ship() -> None:
 
 
 def test_the_questions_were_not_trained_on() -> None:
-    """None of them, letter for letter, comes out of the training templates."""
+    """None of them, letter for letter, stands among the training questions or comes out of their templates."""
     rng = random.Random(20261120)
     tables = (*TEMPLATES.values(), *MORE_TEMPLATES.values())
     trained = {plain(expand(t, rng)) for rows in tables for t in lines(rows) for _ in range(EXPANSIONS)}
+    trained |= {plain(question) for questions in ASKED.values() for question in questions}
     assert [q.ask for q in held_out() if plain(q.ask) in trained] == []
 
 
@@ -91,16 +92,18 @@ def plain(text: str) -> str:
 
 
 def test_it_gives_the_right_fact(client: openai.OpenAI) -> None:
-    """At least 100 questions, 90 % of them right, and every answer ends by itself."""
+    """At least 100 questions, 90 % of them right, and every answer ends by itself.
+
+    One after the other: a batch's company changes the last bits of its logits, and with them a near tie.
+    """
     questions = held_out()
     assert len(questions) >= 100
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda q: ask(client, q.ask), questions))
+    answers = [ask(client, question.ask) for question in questions]
     endless = [q.ask for q, (_, reason) in zip(questions, answers, strict=True) if reason != "stop"]
     wrong = [f"{q.ask} -> {a}" for q, (a, _) in zip(questions, answers, strict=True) if not q.is_right(a)]
     sys.stdout.write(f"demo model: {len(questions) - len(wrong)} of {len(questions)} right\n")
     assert endless == []
-    assert len(wrong) <= (1 - RIGHT_SHARE) * len(questions), "\n".join(wrong)
+    assert len(questions) - len(wrong) >= RIGHT_SHARE * len(questions), "\n".join(wrong)
 
 
 def test_the_rest_of_the_conversation_does_not_confuse_it(client: openai.OpenAI) -> None:

@@ -78,9 +78,9 @@ def _banner(config: Settings, key: str, port: int) -> str:
     if config.auth.required:
         lines.append(f"API key            {key}")
         auth = f" -H {shlex.quote(f'Authorization: Bearer {key}')}"
-    body = json.dumps(
-        {"model": _first_model(config), "stream": True, "messages": [{"role": "user", "content": "What is Farmhand?"}]}
-    )
+    question = [{"role": "user", "content": "What is Farmhand?"}]
+    # Greedy, so that a first answer is the model's best one and the same for everybody.
+    body = json.dumps({"model": _first_model(config), "stream": True, "temperature": 0, "messages": question})
     lines += [
         "",
         "Try it (Ctrl-C here stops the server):",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from adapter.dialects.openai_body import parse_json_object
 from adapter.dialects.openai_parse import parse_chat
 from adapter.dialects.openai_render import dump, render_model, render_model_list
 from adapter.errors import BadKey, BadRequest, EndpointNotBuilt, EngineUnavailable
-from adapter.routing import AUTO, public_models, resolve
+from adapter.routing import AUTO, Target, public_models, resolve
 from adapter.server.answer import AnswerWriter
 from adapter.server.middleware import check_key
 from adapter.server.state import ANSWERS, REGISTRY, SETTINGS, STARTED_AT
@@ -84,7 +85,7 @@ async def get_model(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
     targets = resolve(name, await registry.listings(), registry.routes)  # raises with the nearest names
     for model in models:
-        if (model["farmhand"]["engine"], model["farmhand"]["model"]) == (targets[0].engine, targets[0].model):
+        if _is_target(model, targets[0]):
             return _json({**model, "id": name})
     raise EngineUnavailable(f"The model '{name[:100]}' cannot be described now; its engine cannot be reached.")
 
@@ -97,15 +98,20 @@ async def _models(request: web.Request) -> list[dict[str, Any]]:
         render_model(name, card, engine=engine, created=created)
         for name, engine, card in public_models(listings, registry.routes)
     ]
-    return [*models, *_auto(models)]
-
-
-def _auto(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`auto` with the sizes of the smallest model it could mean: a promise that holds whoever answers."""
     if not models or any(model["id"] == AUTO for model in models):
-        return []
+        return models
+    return [*models, _auto(models, resolve(AUTO, listings, registry.routes)[0])]
+
+
+def _auto(models: Sequence[Mapping[str, Any]], first: Target) -> dict[str, Any]:
+    """`auto`: its first choice, with the sizes of the smallest model it could mean, which hold whoever answers."""
     smallest = min(models, key=lambda model: int(model["context_length"]))
-    return [{**smallest, "id": AUTO, "owned_by": "farmhand"}]
+    chosen = next((model for model in models if _is_target(model, first)), smallest)
+    return {**smallest, "id": AUTO, "owned_by": "farmhand", "farmhand": chosen["farmhand"]}
+
+
+def _is_target(model: Mapping[str, Any], target: Target) -> bool:
+    return (model["farmhand"]["engine"], model["farmhand"]["model"]) == (target.engine, target.model)
 
 
 async def health(request: web.Request) -> web.Response:

@@ -106,6 +106,15 @@ ROUTED: dict[str, Any] = {
 }
 
 
+async def test_auto_names_its_first_choice_and_promises_the_smallest_context() -> None:
+    """The sizes must hold whoever answers; who answers now is told beside them."""
+    engines = [{"name": "big", "kind": "echo", "ctx_tokens": 8_192}, dict(ECHO)]
+    async with running_adapter(engine=engines) as adapter:
+        auto = await get(adapter, "/v1/models/auto")
+    assert auto["context_length"] == 4_096
+    assert auto["farmhand"]["engine"] == "big"
+
+
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 async def test_models(prefix: str) -> None:
     async with running_adapter(**ROUTED) as adapter:

@@ -7,11 +7,13 @@ that no process is ever left.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import aclosing
 from pathlib import Path
 
@@ -226,3 +228,22 @@ asyncio.run(main())
     while not is_gone(int(pid)):  # not our child: there is no event to wait for
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_open() -> None:
+    """At whatever moment: no end of the link, no pipe, no process."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for steps in range(30):
+            start = asyncio.create_task(process.Worker._start())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            start.cancel()
+            try:
+                worker = await start
+            except asyncio.CancelledError:
+                continue
+            await worker.close()  # it was quicker than we
+        await asyncio.sleep(0)
+        gc.collect()
+    assert [str(warning.message) for warning in seen if warning.category is ResourceWarning] == []

@@ -106,16 +106,18 @@ class Worker:
     async def _start(cls) -> Worker:
         ours, theirs = socket.socketpair()
         with theirs:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
             fd = theirs.fileno()
             try:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "adapter.engines.llama.worker", "--fd", str(fd),
                     stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, pass_fds=(fd,), env=_environment(),
                 )  # fmt: skip
-            except OSError as exc:
-                ours.close()
-                raise WorkerDied(f"could not be started: {exc}") from exc
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+            except BaseException as exc:
+                writer.close()  # also when the start is cancelled: asyncio then ends the process, but not the link
+                if isinstance(exc, OSError):
+                    raise WorkerDied(f"could not be started: {exc}") from exc
+                raise
         return cls(process, reader, writer)
 
     @property

@@ -85,7 +85,8 @@ def _why(exc: OSError | UnicodeError, settings: ServerSettings) -> str:
             )
         case errno.EACCES:
             return f"{where} may not be used: ports below 1024 need root; choose another with --port."
-        case errno.EADDRNOTAVAIL:
+        # None: from Python 3.13 on asyncio passes over such addresses and then says that none was left.
+        case errno.EADDRNOTAVAIL | None:
             return f"{settings.host} is not an address of this machine; choose another with --host."
         case _:
             return f"{where} cannot be listened on: {exc.strerror or exc}."

@@ -3,6 +3,7 @@
     AdapterError
     +-- BadRequest              400  body malformed, or a parameter that cannot be honoured
     |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
+    |   +-- NotCapable          400  no engine behind that model name can do what the request needs
     |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
@@ -17,6 +18,7 @@
     +-- UpstreamProtocol        502  an answer that we cannot read, or an empty one
     +-- UpstreamTimeout         504  no first token, or a stall between tokens
     +-- EngineFailed            500  the engine broke this answer
+    |   +-- OutputInvalid       500  the model's whole answer does not fit the schema that was asked for
     +-- InternalError           500  a fault of ours; the traceback is in the log
 
 401, 402, 404 and 408 are kept for what they mean: behind LiteLLM a single one of them shuts a model
@@ -76,6 +78,12 @@ class ContextTooLong(BadRequest):
             )
         tail = " Please reduce the length of the messages or completion."
         return cls(head + body + tail, param="messages")
+
+
+class NotCapable(BadRequest):
+    """The request is fine, but not for this model: `param` names the field that asks for too much."""
+
+    code = "not_capable"
 
 
 class EndpointNotBuilt(BadRequest):
@@ -152,6 +160,12 @@ class UpstreamTimeout(AdapterError):
 class EngineFailed(AdapterError):
     status = 500
     code = "engine_failed"
+
+
+class OutputInvalid(EngineFailed):
+    """What the grammar could not hold the answer to was checked afterwards, and it does not hold."""
+
+    code = "output_invalid"
 
 
 class InternalError(AdapterError):

@@ -25,9 +25,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
-from adapter.chat import Chat, Event
+from adapter.chat import Chat, Completion, Embedding, Event, Message, Tokens
+
+
+class Can(StrEnum):
+    """What a model behind an engine can do natively, besides plain chats. The router compares it with a request."""
+
+    CHAT = "chat"
+    TOOLS = "tools"
+    OUTPUT = "response_format"
+    LOGPROBS = "logprobs"
+    LOGIT_BIAS = "logit_bias"
+    MANY = "n"  # several answers to one request
+    CONTINUE = "continue"  # go on with a partial answer
+    REASONING = "reasoning"  # a budget for thinking
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    TOKENIZE = "tokenize"
+
+
+PLAIN_CHAT = frozenset({Can.CHAT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +57,7 @@ class ModelCard:
     context_tokens: prompt and answer together. max_output_tokens: the most an answer may have
     (<= context_tokens). multiline: answers may contain line breaks (InferrLM's newer builds stop at the
     first, `protocols/inferrlm.md` 13.1). loaded: in memory now, so that the next answer starts quickly.
+    embedding_size: width of the vectors of a model with `Can.EMBEDDINGS`, 0 where it is not known.
     """
 
     id: str
@@ -44,6 +65,8 @@ class ModelCard:
     max_output_tokens: int
     multiline: bool = True
     loaded: bool = False
+    can: frozenset[Can] = PLAIN_CHAT
+    embedding_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +92,57 @@ class Engine(Protocol):
     def generate(self, chat: Chat) -> AsyncGenerator[Event, None]: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """An engine some of whose models have `Can.COMPLETIONS`."""
+
+    def complete(self, completion: Completion) -> AsyncGenerator[Event, None]:
+        """As `Engine.generate`, for text instead of messages."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """An engine some of whose models have `Can.EMBEDDINGS`."""
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
+        """Vectors of length 1. Raises `ContextTooLong` with `param` "input[3]" for the text that is too long.
+
+        Cancelling it ends the work for this request.
+        """
+
+
+@runtime_checkable
+class Tokenizes(Protocol):
+    """An engine some of whose models have `Can.TOKENIZE`."""
+
+    async def tokenize(
+        self, model: str, text: str | Sequence[Message], *, specials: bool, parse_specials: bool
+    ) -> Tokens:
+        """Text, or messages through the model's chat template. specials: add BOS and EOS where the vocabulary wants
+        them. parse_specials: names of control tokens in the text stand for the tokens."""
+
+    async def detokenize(self, model: str, tokens: Sequence[int]) -> str:
+        """Raises `BadRequest` for an id that is not in the vocabulary."""
+
+
+class Pressure(StrEnum):
+    """How hard an engine on this phone may work, from best to worst; see `Adjusts`."""
+
+    SERVE = "serve"
+    SLOW = "slow"
+    PAUSE = "pause"
+    UNLOAD = "unload"
+
+
+@runtime_checkable
+class Adjusts(Protocol):
+    """An engine that burns this phone's own battery."""
+
+    async def pressure(self, level: Pressure) -> None:
+        """SLOW: fewer threads, one answer at a time. PAUSE: running answers go on, nothing new begins (503 with a reason
+        and Retry-After). UNLOAD: running answers fail, the memory is given back, nothing new begins. SERVE: as configured.
+
+        Holds until the next call, also for a worker that is started meanwhile.
+        """

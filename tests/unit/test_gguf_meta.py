@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+import gguf
 import pytest
 
 from adapter.engines.llama.gguf_meta import GgufError, GgufMeta, Truncated, parse_gguf
@@ -50,14 +51,21 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_real_file(real: bytes) -> None:
-    """As the gguf package writes it."""
+def test_a_real_file(real: bytes, tmp_path: Path) -> None:
+    """As the gguf package writes and reads it."""
+    file = tmp_path / "real.gguf"
+    file.write_bytes(real)
+    theirs = gguf.GGUFReader(file)
     meta = parse(real)
     assert (meta.version, meta.architecture, meta.context_length) == (3, "llama", 2_048)
     assert meta.chat_template == CHATML
     assert meta.values["tokenizer.ggml.add_bos_token"] is False
-    assert "tokenizer.ggml.tokens" not in meta.values  # arrays are skipped
+    assert "tokenizer.ggml.tokens" not in {*meta.values, *meta.arrays}  # neither texts nor long arrays are kept
     assert meta.n_tensors == 21
+    assert meta.vocabulary_size == len(theirs.fields["tokenizer.ggml.tokens"].data)
+    first = min(theirs.tensors, key=lambda tensor: tensor.data_offset)
+    last = max(theirs.tensors, key=lambda tensor: tensor.data_offset)
+    assert meta.data_bytes == last.data_offset + last.n_bytes - first.data_offset
 
 
 def test_every_scalar_and_array_type() -> None:
@@ -85,6 +93,20 @@ def test_every_scalar_and_array_type() -> None:
         f"s{kind}": 1 for kind in scalars
     }
     assert meta.context_length is None
+    whole = [kind for kind in scalars if kind not in (6, 12)]
+    assert meta.arrays == {f"a{kind}": (1, 1, 1) for kind in whole}
+
+
+def test_only_short_arrays_are_kept() -> None:
+    def numbers(length: int) -> bytes:
+        return struct.pack("<IQ", 4, length) + bytes(4 * length)
+
+    entries = [entry("short", 9, numbers(512)), entry("long", 9, numbers(513))]
+    data = head(ARCHITECTURE, *entries, tensors=[tensor("w", 8, offset=64)])
+    meta = parse(data.ljust(1 << 14, b"\0"))
+    assert meta.arrays == {"short": (0,) * 512}
+    assert meta.data_bytes == 64 + 8 * 4
+    assert meta.vocabulary_size == 0
 
 
 @pytest.mark.parametrize(
@@ -148,7 +170,6 @@ def test_random_bytes_never_raise_anything_else(real: bytes) -> None:
 
 def test_quantised_sizes_agree_with_the_gguf_package() -> None:
     """The table of block sizes against the library that writes such files."""
-    gguf = pytest.importorskip("gguf")
     from adapter.engines.llama.gguf_meta import _BLOCKS
 
     theirs = {int(kind): tuple(sizes) for kind, sizes in gguf.GGML_QUANT_SIZES.items()}

@@ -1,7 +1,8 @@
-"""Reads the head of a GGUF file: enough to list a model and to tell a damaged file from a good one. Pure.
+"""Reads the head of a GGUF file: enough to list a model, to estimate its memory, and to tell a damaged file. Pure.
 
-Works on any seekable binary stream, keeps scalars and short strings, skips arrays (a vocabulary has a quarter of a
-million entries) without holding them. Every length in the file is checked against what the file can contain.
+Works on any seekable binary stream, keeps scalars, short strings and short arrays of whole numbers (one for each
+layer), skips long ones (a vocabulary has a quarter of a million entries) without holding them. Every length in the
+file is checked against what the file can contain.
 Format: ggml/docs/gguf.md in llama.cpp.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 MAX_KEYS = 65_536
 MAX_TENSORS = 1 << 20
 MAX_ARRAY = 1 << 24
+# An array of numbers for each layer; llama.cpp has at most 512 layers.
+MAX_KEPT_ARRAY = 512
 MAX_NAME_BYTES = 1 << 16
 # The longest string that is kept is a chat template; the longest known has some 20 kB.
 MAX_STRING_BYTES = 1 << 20
@@ -34,6 +37,7 @@ _SCALARS = {
     11: "<q",
     12: "<d",
 }
+_FLOATS = (6, 12)
 # ggml_type -> (values in a block, bytes of a block), from ggml.c. Unknown ones are checked less strictly.
 _BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
@@ -54,11 +58,17 @@ class Truncated(GgufError):
 
 @dataclass(frozen=True, slots=True)
 class GgufMeta:
-    """What the head says. values: scalars and strings by key; arrays are left out."""
+    """What the head says. values: scalars and strings by key. arrays: those of at most 512 whole numbers or booleans.
+
+    vocabulary_size: how many tokens there are, 0 if the file does not say. data_bytes: of all tensors together.
+    """
 
     version: int
     n_tensors: int
     values: Mapping[str, int | float | bool | str]
+    arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    vocabulary_size: int = 0
+    data_bytes: int = 0
 
     @property
     def architecture(self) -> str:
@@ -69,6 +79,12 @@ class GgufMeta:
         """How many tokens the model was trained for; `None` if the file does not say."""
         value = self.values.get(f"{self.architecture}.context_length")
         return value if isinstance(value, int) and value > 0 else None
+
+    @property
+    def embedding_length(self) -> int | None:
+        """Width of the hidden state, and of the vectors that an embedding model makes."""
+        length = self.values.get(f"{self.architecture}.embedding_length")
+        return length if isinstance(length, int) and length > 0 else None
 
     @property
     def chat_template(self) -> str | None:
@@ -83,12 +99,28 @@ def parse_gguf(stream: BinaryIO, size_bytes: int) -> GgufMeta:
     """
     head = _Head(stream, size_bytes)
     version, n_tensors, n_keys = _read_start(head)
-    values = dict(_read_entry(head) for _ in range(n_keys))
-    meta = GgufMeta(version, n_tensors, {key: value for key, value in values.items() if value is not None})
+    entries = dict(_read_entry(head) for _ in range(n_keys))
+    values = {key: value for key, value in entries.items() if not isinstance(value, _Array | None)}
+    arrays = {key: value for key, value in entries.items() if isinstance(value, _Array)}
+    tokens = arrays.get("tokenizer.ggml.tokens")
+    meta = GgufMeta(
+        version,
+        n_tensors,
+        values,
+        {key: array.items for key, array in arrays.items() if array.items is not None},
+        tokens.length if tokens else 0,
+    )
     if not meta.architecture:
         raise GgufError("names no architecture; it is no model for llama.cpp")
-    _check_tensors(head, meta)
-    return meta
+    return replace(meta, data_bytes=_check_tensors(head, meta))
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """items: `None` where they are not kept."""
+
+    length: int
+    items: tuple[int, ...] | None
 
 
 class _Head:
@@ -149,7 +181,7 @@ def _read_start(head: _Head) -> tuple[int, int, int]:
     return version, n_tensors, n_keys
 
 
-def _read_entry(head: _Head) -> tuple[str, int | float | bool | str | None]:
+def _read_entry(head: _Head) -> tuple[str, int | float | bool | str | _Array | None]:
     key = head.text(MAX_NAME_BYTES, "a key")
     kind = head.u32()
     if kind == _STRING:
@@ -159,28 +191,30 @@ def _read_entry(head: _Head) -> tuple[str, int | float | bool | str | None]:
             return key, None
         return key, head.read(length).decode("utf-8", "replace")
     if kind == _ARRAY:
-        _skip_array(head, key)
-        return key, None
+        return key, _read_array(head, key)
     if kind not in _SCALARS:
         raise GgufError(f"is damaged: key {key!r} has the unknown type {kind}")
     return key, head.scalar(_SCALARS[kind])
 
 
-def _skip_array(head: _Head, key: str) -> None:
+def _read_array(head: _Head, key: str) -> _Array:
     kind, length = head.u32(), head.u64()
     if length > MAX_ARRAY:
         raise GgufError(f"is damaged: key {key!r} announces {length} entries")
     if kind == _STRING:
         for _ in range(length):
             head.skip(head.u64())
+    elif kind in _SCALARS and kind not in _FLOATS and length <= MAX_KEPT_ARRAY:
+        return _Array(length, tuple(int(head.scalar(_SCALARS[kind])) for _ in range(length)))
     elif kind in _SCALARS:
         head.skip(length * struct.calcsize(_SCALARS[kind]))
     else:
         raise GgufError(f"is damaged: key {key!r} is an array of the unknown type {kind}")
+    return _Array(length, None)
 
 
-def _check_tensors(head: _Head, meta: GgufMeta) -> None:
-    """Is every tensor's data inside the file?"""
+def _check_tensors(head: _Head, meta: GgufMeta) -> int:
+    """Is every tensor's data inside the file? Gives the bytes of it all."""
     if meta.n_tensors == 0:
         raise GgufError("has no tensors; it is a vocabulary without a model")
     ends = [_read_tensor_end(head) for _ in range(meta.n_tensors)]
@@ -190,6 +224,7 @@ def _check_tensors(head: _Head, meta: GgufMeta) -> None:
     needed = -(-head.at // alignment) * alignment + max(ends)
     if needed > head.size_bytes:
         raise Truncated(f"has {head.size_bytes} of {needed} bytes; the download is incomplete")
+    return max(ends)
 
 
 def _read_tensor_end(head: _Head) -> int:

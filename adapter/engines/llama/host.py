@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+from adapter.engines.base import Pressure
 from adapter.engines.llama import link
-from adapter.engines.llama.model_file import ModelFile, model_path, require_library
+from adapter.engines.llama.launch import Launch
+from adapter.engines.llama.memory import read_available_bytes
 from adapter.engines.llama.process import Worker, WorkerDied
 from adapter.engines.llama.restarts import Restarts
 from adapter.errors import EngineUnavailable
@@ -16,13 +19,30 @@ from adapter.settings import LlamaSettings
 
 logger = logging.getLogger(__name__)
 
+# Heat, charge and free memory change in minutes, not in seconds.
+PRESSURE_RETRY_S = 30
+REFUSALS = {
+    Pressure.PAUSE: "Farmhand is paused to let the phone cool down or to save its battery: answers under way go on, "
+    "new ones begin when it has recovered. Try again later.",
+    Pressure.UNLOAD: "Farmhand has unloaded the model because the phone is too hot, too low on battery or short of "
+    "memory. It is loaded again when the phone has recovered. Try again later.",
+}
+
 
 class WorkerHost:
     """All decisions about the worker's life are taken here, by whoever calls, on one event loop."""
 
-    def __init__(self, settings: LlamaSettings, home: Path) -> None:
+    def __init__(
+        self,
+        settings: LlamaSettings,
+        home: Path,
+        available_bytes: Callable[[], int | None] = read_available_bytes,
+    ) -> None:
+        """`available_bytes`: the memory that programs can still take; it may block. `None`: not known."""
         self._settings = settings
-        self.file = ModelFile(model_path(settings.model, home))
+        self._launch = Launch(settings, home, available_bytes)
+        self.file = self._launch.file
+        self._pressure = Pressure.SERVE
         self._restarts = Restarts()
         self._worker: Worker | None = None
         self._spawning: asyncio.Task[Worker] | None = None
@@ -43,23 +63,41 @@ class WorkerHost:
     async def worker(self) -> Worker:
         """A worker with its model loaded; the one there is, or a new one that all callers wait for together.
 
-        Raises `EngineUnavailable`: closed, no library, no usable file, could not load, or died too often lately.
+        Raises `EngineUnavailable`: closed, paused, no library, no usable file, too little memory, could not load,
+        or died too often lately.
         """
-        if self._closed:
-            raise EngineUnavailable("The engine is being shut down.")
+        self._check_open()
         if self.running:
             return self.running
         spawning = self.begin_spawning()
         try:
-            return await asyncio.shield(spawning)
+            worker = await asyncio.shield(spawning)
         except asyncio.CancelledError:
-            if spawning.cancelled():
-                raise EngineUnavailable("The engine is being shut down.") from None
-            raise
+            if not spawning.cancelled():
+                raise
+            self._check_open()
+            raise EngineUnavailable("Loading the model was broken off. Try again.") from None
+        self._check_open()  # a pause may have begun meanwhile
+        return worker
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineUnavailable("The engine is being shut down.")
+        self.check_pressure()
+
+    def preload(self) -> None:
+        """Start loading, without waiting for it, where the settings want the model before the first request."""
+        wanted = self._settings.preload or self._settings.pin
+        if wanted and not self.running and not self._closed and self._pressure not in REFUSALS:
+            try:
+                self.begin_spawning()
+            except EngineUnavailable as exc:  # after deaths; the next request tries again
+                logger.info("llama worker is not preloaded engine=%s: %s", self._settings.name, exc)
 
     def begin_spawning(self) -> asyncio.Task[Worker]:
         """Start loading, if that is not going on already, without waiting for it."""
         if self._spawning is None:
+            self.check_pressure()
             self.check_pause()
             self._spawning = asyncio.create_task(self._spawn(), name=f"llama-spawn-{self._settings.name}")
             self._spawning.add_done_callback(self._spawned)
@@ -73,16 +111,8 @@ class WorkerHost:
     async def _spawn(self) -> Worker:
         loop = asyncio.get_running_loop()
         await self._clear_away()
-        await asyncio.to_thread(self.check)
+        hello = await asyncio.to_thread(self._launch.prepare)
         settings = self._settings
-        hello = link.Hello(
-            path=str(self.file.path),
-            slots=settings.slots,
-            queue=settings.queue,
-            ctx_tokens=settings.ctx_tokens,
-            batch_tokens=settings.batch_tokens,
-            threads=settings.threads,
-        )
         try:
             worker = await Worker.spawn(hello, start_s=settings.start_s)
         except WorkerDied as exc:
@@ -97,13 +127,28 @@ class WorkerHost:
             settings.name, worker.pid, worker.ready.description, worker.ready.ctx_tokens,
             worker.ready.threads, worker.ready.load_s,
         )  # fmt: skip
+        if self._pressure is not Pressure.SERVE:
+            worker.press(link.Pressure(self._pressure.value))
         self._arm_idle_timer()
         return worker
 
     def check(self) -> None:
-        """Could a worker be started? Reads the disk. Raises `EngineUnavailable`."""
-        require_library()
-        self.file.meta()
+        """Is there a model to load? Reads the disk. Raises `EngineUnavailable`."""
+        self._launch.check()
+
+    def check_start(self) -> None:
+        """Could a worker be started now? Reads the disk and the free memory. Raises `EngineUnavailable`.
+
+        A worker that is just coming or going holds memory that is the next one's: then that is not looked at.
+        """
+        self.check()
+        if self._spawning is None and (self._worker is None or self._worker.died.is_set()):
+            self._launch.check_memory()
+
+    def check_pressure(self) -> None:
+        """Raises `EngineUnavailable` while nothing new may begin, whether or not a worker runs."""
+        if refused := REFUSALS.get(self._pressure):
+            raise EngineUnavailable(refused, retry_after_s=PRESSURE_RETRY_S)
 
     def check_pause(self) -> None:
         """Raises `EngineUnavailable` while the last workers' deaths forbid another start."""
@@ -122,6 +167,31 @@ class WorkerHost:
         if not worker.closing:
             now_s = asyncio.get_running_loop().time()
             self._restarts.died(now_s, worker.death, useful=worker.useful)
+
+    # --- how hard it may work ------------------------------------------------------------------------------
+
+    async def pressure(self, level: Pressure) -> None:
+        """Holds until the next call, also for workers that start meanwhile. With UNLOAD the process is gone on return."""
+        before, self._pressure = self._pressure, level
+        if level is before:
+            return
+        logger.info("llama pressure engine=%s level=%s", self._settings.name, level)
+        if level is Pressure.UNLOAD:
+            await self._unload_now()
+            return
+        if worker := self.running:
+            worker.press(link.Pressure(level.value))
+        if before in REFUSALS:
+            self.preload()
+
+    async def _unload_now(self) -> None:
+        if self._spawning:
+            self._spawning.cancel()
+            await asyncio.wait({self._spawning})
+        if (worker := self.running) and self._pressure is Pressure.UNLOAD:
+            self._unload(worker)
+        if self._unloading:
+            await asyncio.wait({self._unloading})
 
     # --- use and idleness ----------------------------------------------------------------------------------
 
@@ -151,8 +221,11 @@ class WorkerHost:
             logger.info(
                 "llama worker unloads engine=%s idle_s=%g", self._settings.name, self._settings.idle_unload_s
             )
-            worker.closing = True  # nobody gets it from now on
-            self._unloading = asyncio.create_task(worker.close(), name=f"llama-unload-{self._settings.name}")
+            self._unload(worker)
+
+    def _unload(self, worker: Worker) -> None:
+        worker.closing = True  # nobody gets it from now on
+        self._unloading = asyncio.create_task(worker.close(), name=f"llama-unload-{self._settings.name}")
 
     # --- end -----------------------------------------------------------------------------------------------
 

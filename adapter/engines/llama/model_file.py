@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapter.engines.llama.gguf_meta import GgufError, GgufMeta, parse_gguf
@@ -21,6 +22,20 @@ def model_path(model: str, home: Path) -> Path:
         return Path(model).expanduser()
     named = home / "models" / f"{model}.gguf"
     return named if not model.endswith(".gguf") or named.exists() else home / "models" / model
+
+
+def pin_paths(pins: Sequence[str], home: Path) -> list[Path]:
+    """Absolute paths of the files of pinned prompts: those that are not are in `home`."""
+    return [(home / Path(pin).expanduser()).absolute() for pin in pins]
+
+
+def unreadable(path: Path) -> str:
+    """Why a file cannot be read, in a few words; "" if it can. Reads the disk."""
+    try:
+        with path.open("rb"):
+            return ""
+    except OSError as exc:
+        return exc.strerror or str(exc)
 
 
 def model_id(model: str) -> str:

@@ -18,6 +18,16 @@ from adapter.engines.llama import link
 
 logger = logging.getLogger(__name__)
 
+Request = link.Submit | link.Complete | link.Embed | link.Tokenize | link.Detokenize
+# What the worker says about one request; the last four end it, and so does `Finished` for each of its choices.
+Answer = (
+    link.Started | link.Delta | link.Call | link.Working | link.Finished
+    | link.Failed | link.Embedded | link.Tokenized | link.Detokenized
+)  # fmt: skip
+
+_GOES_ON = link.Started | link.Delta | link.Call | link.Working | link.Finished
+_USEFUL = link.Delta | link.Call | link.Embedded
+
 READ_BYTES = 1 << 16
 # From a Shutdown frame to the end: one decode step, freeing memory. Then TERM, then KILL.
 SHUTDOWN_S = 3.0
@@ -40,11 +50,12 @@ class Died:
 
 
 class Conversation:
-    """The frames of one request, in order."""
+    """The frames of one request, in order. Over when its owner leaves."""
 
-    def __init__(self, worker: Worker, request_id: int) -> None:
+    def __init__(self, worker: Worker, request_id: int, choices: int) -> None:
         self._worker = worker
         self.id = request_id
+        self.choices_left = choices  # of which `Finished` has not arrived
         self.arrived: asyncio.Queue[link.Frame | Died] = asyncio.Queue()
 
     async def next(self) -> link.Frame | Died:
@@ -52,7 +63,7 @@ class Conversation:
         return await self.arrived.get()
 
     def leave(self) -> None:
-        """Nobody listens any more: an unfinished answer is cancelled. May be called twice."""
+        """Nobody listens any more: a request that is not complete is cancelled. May be called twice."""
         self._worker._leave(self)
 
 
@@ -70,7 +81,7 @@ class Worker:
         self._last_words = ""
         self._killed_because = ""
         self.last_frame_s = 0.0
-        self.useful = False  # it has shown text of an answer
+        self.useful = False  # it has shown something of an answer
         self.closing = False
         self.died = asyncio.Event()
         self.death = ""
@@ -134,16 +145,20 @@ class Worker:
 
     # --- requests ------------------------------------------------------------------------------------------
 
-    def submit(self, frame: link.Submit) -> Conversation:
+    def submit(self, frame: Request) -> Conversation:
         """Hand in a request; its id is replaced by a fresh one. Raises `LinkError` if it is too long."""
         self._ids += 1
         self._write(replace(frame, id=self._ids))
-        conversation = Conversation(self, self._ids)
+        conversation = Conversation(self, self._ids, _choices(frame))
         if self.died.is_set():
             conversation.arrived.put_nowait(Died(self.death))
         else:
             self._open[conversation.id] = conversation
         return conversation
+
+    def press(self, pressure: link.Pressure) -> None:
+        """Tell it how hard it may work from now on."""
+        self._write(pressure)
 
     def _leave(self, conversation: Conversation) -> None:
         if self._open.pop(conversation.id, None):
@@ -175,18 +190,19 @@ class Worker:
             self._ready.set_result(frame)
         elif isinstance(frame, link.Failed) and frame.id is None:
             self._last_words = frame.message
-        elif isinstance(frame, link.Started | link.Delta | link.Working | link.Finished | link.Failed):
+        elif isinstance(frame, Answer):
             self._pass_on(frame.id, frame)
         else:
             raise link.LinkError(f"{type(frame).__name__} is not for the adapter")
 
-    def _pass_on(self, request_id: int | None, frame: link.Frame) -> None:
+    def _pass_on(self, request_id: int | None, frame: Answer) -> None:
         conversation = self._open.get(request_id or 0)
         if conversation is None:
             return  # cancelled meanwhile
-        if isinstance(frame, link.Finished | link.Failed):
+        conversation.choices_left -= isinstance(frame, link.Finished)
+        if conversation.choices_left == 0 or not isinstance(frame, _GOES_ON):
             del self._open[conversation.id]
-        self.useful = self.useful or isinstance(frame, link.Delta)
+        self.useful = self.useful or isinstance(frame, _USEFUL)
         conversation.arrived.put_nowait(frame)
 
     async def _read_output(self) -> None:
@@ -250,7 +266,7 @@ class Worker:
     async def close(self) -> None:
         """End it: ask, then TERM, then KILL, each with its time. May be called twice, and when it has died.
 
-        Once this returns the process is gone and reaped. Answers under way end with `Died`.
+        Once this returns the process is gone and reaped. Answers under way end with `Failed` or `Died`.
         """
         self.closing = True
         try:
@@ -273,6 +289,17 @@ class Worker:
         except TimeoutError:
             return False
         return True
+
+
+def _choices(frame: Request) -> int:
+    """How many answers it asks for."""
+    match frame:
+        case link.Submit():
+            return frame.chat.n
+        case link.Complete():
+            return frame.completion.n
+        case _:
+            return 1
 
 
 def _environment() -> dict[str, str]:

@@ -1,24 +1,49 @@
-"""`python -m adapter serve`: flags -> settings -> the server. No logic of its own."""
+"""`farmhand serve`, `models` and `chat`: flags -> settings -> who does it. No logic of its own."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adapter import configuration, log
 from adapter.configuration import SettingsError
 from adapter.keys import KeyFileError, load_or_create_key
-from adapter.settings import Settings
+from adapter.models import cli as models_cli
+from adapter.settings import Settings, local_url
+from adapter.terminal import cli as chat_cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 after an orderly stop, 1 if it could not serve, 2 for wrong flags."""
+    """Returns the exit code: 0 if all went well, 1 if it could not be done, 2 for wrong flags, 130 after Ctrl-C."""
     args = _parser().parse_args(argv)
+    match args.command:
+        case "models":
+            return _unless_the_reader_leaves(lambda: models_cli.run(args))
+        case "chat":
+            return _unless_the_reader_leaves(lambda: chat_cli.run(args))
+        case _:
+            return _serve_command(args)
+
+
+def _unless_the_reader_leaves(command: Callable[[], int]) -> int:
+    """`farmhand models list | head -1` is no error: what nobody reads is not written."""
+    try:
+        status = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes standard output once more when it exits; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _serve_command(args: argparse.Namespace) -> int:
     given = {key: value for key, value in (("host", args.host), ("port", args.port)) if value is not None}
     try:
         config = configuration.load(config=args.config, server=given)
@@ -35,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: see the README)")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=_port, help="port to listen on (default 8888; 0 lets the system choose)")
+    models_cli.add_to(commands)
+    chat_cli.add_to(commands)
     return parser
 
 
@@ -64,15 +91,9 @@ def _fail(text: str) -> int:
     return 1
 
 
-# What to call these from this machine. A socket on `::` takes no IPv4 (asyncio sets IPV6_V6ONLY).
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
-
-
 def _banner(config: Settings, key: str, port: int) -> str:
     """Base URL, key, and one line to paste. The URL is one that works from this machine."""
-    shown_host = _REACHED_AT.get(config.server.host, config.server.host)
-    host = f"[{shown_host}]" if ":" in shown_host else shown_host
-    base = f"http://{host}:{port}/v1"
+    base = local_url(config.server.host, port)
     lines = ["", f"Farmhand answers at {base}"]
     auth = ""
     if config.auth.required:

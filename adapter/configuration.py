@@ -14,7 +14,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapter.settings import DEFAULT_ENGINES, AuthSettings, LogSettings, Section, ServerSettings, Settings
+from adapter.settings import (
+    DEFAULT_ENGINES,
+    AuthSettings,
+    LogSettings,
+    Section,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
 
 ENV_PREFIX = "FARMHAND_"
 # Read by this module's own functions, not keys of the file.
@@ -23,7 +31,15 @@ ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME"})
 # In the design, not built yet: named so that the error can say so instead of "unknown".
 PLANNED_KINDS = frozenset({"localllm", "openai"})
 
-SECTIONS: dict[str, type[Section]] = {"server": ServerSettings, "auth": AuthSettings, "log": LogSettings}
+SECTIONS: dict[str, type[Section]] = {
+    "server": ServerSettings,
+    "auth": AuthSettings,
+    "log": LogSettings,
+    "models": StoreSettings,
+}
+
+# In the state folder: the model of the embedded engine where no configuration file names engines.
+DEFAULT_MODEL_FILE = "default-model"
 
 
 class SettingsError(Exception):
@@ -63,6 +79,8 @@ def load(
     data = _read_toml(path, must_exist=must_exist)
     _refuse_wrong_shapes(data, path)
     _refuse_planned(data, path)
+    if "engine" not in data and (chosen := default_model(home_path(env))):
+        data["engine"] = [{**e, "model": chosen} if e["kind"] == "llama" else dict(e) for e in DEFAULT_ENGINES]
     sources = _apply_environment(data, env)
     for key, value in (server or {}).items():
         data.setdefault("server", {})[key] = value
@@ -71,6 +89,23 @@ def load(
         return Settings(home=home_path(env), **data)
     except ValidationError as exc:
         raise SettingsError(_explain(exc, path, sources)) from None
+
+
+def default_model(home: Path) -> str | None:
+    """What `farmhand models default NAME` wrote; `None` if nothing. Raises `SettingsError`."""
+    path = home / DEFAULT_MODEL_FILE
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path}: cannot be read ({exc}); delete it to use the demo model") from None
+
+
+def names_engines(env: Mapping[str, str] | None = None) -> Path | None:
+    """The configuration file, if it names engines itself: then it decides on their models. Raises `SettingsError`."""
+    path = config_path(os.environ if env is None else env)
+    return path if "engine" in _read_toml(path, must_exist=False) else None
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:

@@ -107,7 +107,11 @@ class LlamaSettings(_EngineSettings):
     model: `demo`, a path to a GGUF, or the bare name of one in `<home>/models`. slots: answers at a time.
     ctx_tokens: context of one slot. batch_tokens: tokens in one decode call. threads: `None` means one for each big
     or middle core; where all cores are alike, one less than there are, at most four.
-    idle_unload_s: the worker ends after so long without a request; 0 means never.
+    idle_unload_s: the worker ends after so long without a request; 0 means never. kv_type: how the KV cache is stored; q8_0 halves its
+    memory. kv_store_mib: prefixes kept on disk, so that a restart need not compute them again; 0 is off. kv_save_tokens: shorter ones
+    are not worth a file. pin: JSON files of requests (`messages`, perhaps `tools`) whose prompts are computed at the start and never dropped.
+    memory_reserve_mib: memory that a load must leave to the rest of the phone. draft_tokens: guess so many tokens ahead from what
+    the text repeats; 0 is off.
     """
 
     kind: Literal["llama"]
@@ -118,6 +122,12 @@ class LlamaSettings(_EngineSettings):
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     preload: bool = False
     idle_unload_s: Annotated[float, Field(ge=0)] = 600.0
+    kv_type: Literal["f16", "q8_0"] = "f16"
+    kv_store_mib: Annotated[int, Field(ge=0, le=1 << 20)] = 1_024
+    kv_save_tokens: Annotated[int, Field(ge=16)] = 512
+    pin: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    memory_reserve_mib: Annotated[int, Field(ge=0, le=1 << 20)] = 256
+    draft_tokens: Annotated[int, Field(ge=0, le=64)] = 0
     start_s: Seconds = 120.0
     first_token_s: Seconds = 600.0
     between_tokens_s: Seconds = 60.0
@@ -140,6 +150,28 @@ class ModelSettings(Section):
     route: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class StoreSettings(Section):
+    """`[models]`: how `farmhand models pull` fetches.
+
+    mirror: what stands for https://huggingface.co in `hf:` sources; without it HF_ENDPOINT, then the Hub itself.
+    stall_s: silence of the server after which a download is tried again, at most `retries` times in a row.
+    """
+
+    mirror: str | None = None
+    stall_s: Seconds = 30.0
+    retries: Annotated[int, Field(ge=0, le=1_000)] = 6
+
+    @field_validator("mirror")
+    @classmethod
+    def _http_base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise ValueError("must look like https://huggingface.co")
+        return value.rstrip("/")
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -157,6 +189,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
+    models: StoreSettings = StoreSettings()
     engine: tuple[EngineSettings, ...] = Field(default=DEFAULT_ENGINES, validate_default=True)
     model: tuple[ModelSettings, ...] = ()
 
@@ -206,6 +239,16 @@ class Settings(Section):
                 'is refused; set required = true or host = "127.0.0.1"'
             )
         return self
+
+
+# What to call these from this machine. A socket on `::` takes no IPv4 (asyncio sets IPV6_V6ONLY).
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+
+
+def local_url(host: str, port: int) -> str:
+    """The base URL that works from this machine for a server that listens on `host`: `http://127.0.0.1:8888/v1`."""
+    reached = _REACHED_AT.get(host, host)
+    return f"http://[{reached}]:{port}/v1" if ":" in reached else f"http://{reached}:{port}/v1"
 
 
 def is_loopback(host: str) -> bool:

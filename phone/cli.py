@@ -17,6 +17,8 @@ ADAPTER_CLI = "adapter.cli"
 # Command: what it does. These go to ADAPTER_CLI, the command's name included.
 ADAPTER_COMMANDS = {
     "serve": "answer OpenAI requests, in the foreground until Ctrl-C",
+    "models": "list, fetch, check and remove models",
+    "chat": "talk to a model in the terminal",
 }
 
 # Command: what it will do, and what to use until then.
@@ -27,8 +29,6 @@ PLANNED = {
     "logs": ("show the logs", "read them where `farmhand serve` runs"),
     "doctor": ("say what is wrong and what to type", "read what `farmhand serve` says when it starts"),
     "token": ("make and revoke named keys", "use the key that `farmhand serve` prints"),
-    "models": ("list and fetch models", "ask a running server for `/v1/models`"),
-    "chat": ("talk to a model in the terminal", "use the curl line that `farmhand serve` prints"),
     "connect": (
         "print the settings of other programs",
         "give them the address and key that `farmhand serve` prints",

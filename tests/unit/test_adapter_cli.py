@@ -1,9 +1,11 @@
-"""`farmhand serve`: its flags, and the lines that a user pastes."""
+"""`farmhand serve`, `models` and `chat`: their flags, and the lines that a user pastes."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,12 @@ def test_no_key_is_shown_where_none_is_needed(tmp_path: Path) -> None:
         ["serve", "--port", "http"],
         ["serve", "--port", "9" * 5_000],
         ["serve", "--what"],
+        ["models"],
+        ["models", "nonsense"],
+        ["models", "pull"],
+        ["models", "rm"],
+        ["models", "list", "name"],
+        ["chat", "--what"],
     ],
 )
 def test_wrong_flags_exit_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,3 +89,44 @@ def test_a_configuration_that_cannot_be_used_is_one_sentence(
     gone = tmp_path / "gone.toml"
     assert main(["serve", "--config", str(gone)]) == 1
     assert capsys.readouterr().err == f"farmhand: {gone}: there is no such configuration file\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["models", "pull", "qwen"], "'qwen' is no source of a model"),
+        (["models", "default", "gone"], "there is no model 'gone'"),
+        (["models", "verify", "gone"], "there is no model 'gone'"),
+        (["models", "rm", "gone", "--yes"], "there is no model 'gone'"),
+        (["chat", "--key", "sk\nx", "hi"], "--key: a key has no spaces"),
+        (["chat", "--key", "", "hi"], "--key: a key has no spaces"),
+        (["chat", "--url", "nonsense", "hi"], "--url: 'nonsense' must look like"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    argv: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit status 1, one line on standard error, nothing on standard output."""
+    monkeypatch.setenv("FARMHAND_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(argv) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("farmhand: ") and says in err
+
+
+@pytest.mark.parametrize("command", ["models", "chat"])
+def test_the_new_commands_import_no_server_and_no_client(command: str) -> None:
+    """`--help` is quick on a phone."""
+    code = (
+        "import sys; from adapter.cli import main\n"
+        f"try: main([{command!r}, '--help'])\n"
+        "except SystemExit: print([m for m in ('aiohttp', 'asyncio', 'jinja2', 'llama_cpp') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "aiohttp" not in done.stdout.splitlines()[-1]
+    assert f"usage: farmhand {command}" in done.stdout

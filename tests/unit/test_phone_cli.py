@@ -30,9 +30,16 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "argv",
-    [["serve"], ["serve", "--port", "0"], ["serve", "--help"], ["serve", "--version"]],
+    [
+        ["serve"],
+        ["serve", "--port", "0"],
+        ["serve", "--help"],
+        ["serve", "--version"],
+        ["models", "pull", "hf:a/b/c.gguf", "--name", "x"],
+        ["chat", "--model", "demo", "which port?", "-"],
+    ],
 )
-def test_serve_goes_to_the_adapter_with_all_its_arguments(argv: list[str], adapter: list[list[str]]) -> None:
+def test_serve_models_and_chat_go_to_the_adapter_with_all_its_arguments(argv: list[str], adapter: list[list[str]]) -> None:
     """The adapter's arguments are its own business, --help included, and its exit status is ours."""
     assert cli.main(argv) == 7
     assert adapter == [argv]

@@ -18,12 +18,14 @@ from adapter.settings import (
     LogSettings,
     ModelSettings,
     ServerSettings,
+    StoreSettings,
 )
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS: tuple[type[BaseModel], ...] = (
     ServerSettings, AuthSettings, LogSettings, EchoSettings, InferrlmSettings, LlamaSettings, ModelSettings,
+    StoreSettings,
 )  # fmt: skip
 # Said on the key's own row in words, because no short value would be right.
 WORDED = {"by version", "by cores", ""}

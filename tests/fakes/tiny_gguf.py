@@ -7,6 +7,7 @@ cancelling and context are real. `write_parrot`: weights worked out so that the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
@@ -24,20 +25,31 @@ Floats = NDArray[np.float32]
 
 
 def write_random(
-    path: Path, *, context: int = 4_096, layers: int = 2, width: int = 64, seed: int = 1
+    path: Path,
+    *,
+    context: int = 4_096,
+    layers: int = 2,
+    width: int = 64,
+    seed: int = 1,
+    template: str = CHATML,
+    controls: Sequence[str] = (),
 ) -> None:
-    """A model whose greedy text depends on everything before it."""
+    """A model whose greedy text depends on everything before it.
+
+    controls: further control tokens of its vocabulary. Control tokens come only where a bias or a grammar wants them.
+    """
     rng = np.random.default_rng(seed)
-    n_vocab = len(_vocabulary())
+    vocabulary = [*_vocabulary(), *controls]
+    n_vocab = len(vocabulary)
 
     def noise(*shape: int) -> Floats:
         return rng.normal(0, 0.6 / np.sqrt(shape[-1]), shape).astype(np.float32)
 
     embeddings = noise(n_vocab, width) * np.float32(8)
     output = noise(n_vocab, width) * np.float32(8)
-    output[_vocabulary().index(SPECIAL[0]) :] = 0  # special tokens never win, so that it never ends
+    output[vocabulary.index(SPECIAL[0]) :] = 0  # special tokens never win, so that it never ends
     blocks = [{name: noise(*shape) for name, shape in _shapes(width).items()} for _ in range(layers)]
-    _write(path, context, width, embeddings, output, blocks)
+    _write(path, context, width, embeddings, output, blocks, template, controls)
 
 
 def write_parrot(path: Path, text: str, *, context: int = 65_536, ends: bool = False) -> None:
@@ -74,6 +86,8 @@ def _write(
     embeddings: Floats,
     output: Floats,
     blocks: list[dict[str, Floats]],
+    template: str = CHATML,
+    controls: Sequence[str] = (),
 ) -> None:
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
@@ -85,7 +99,8 @@ def _write(
     writer.add_head_count_kv(1)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_dimension_count(HEAD)
-    _add_vocabulary(writer)
+    _add_vocabulary(writer, controls)
+    writer.add_chat_template(template)
     writer.add_tensor("token_embd.weight", embeddings)
     writer.add_tensor("output.weight", output)
     writer.add_tensor("output_norm.weight", np.ones(width, dtype=np.float32))
@@ -100,18 +115,18 @@ def _write(
     writer.close()
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
-    vocabulary = _vocabulary()
+def _add_vocabulary(writer: gguf.GGUFWriter, controls: Sequence[str]) -> None:
+    vocabulary = [*_vocabulary(), *controls]
+    control = {*SPECIAL, *controls}
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(vocabulary)
-    kinds = [gguf.TokenType.CONTROL if token in SPECIAL else gguf.TokenType.NORMAL for token in vocabulary]
+    kinds = [gguf.TokenType.CONTROL if token in control else gguf.TokenType.NORMAL for token in vocabulary]
     writer.add_token_types(kinds)
     writer.add_token_merges([f"{a} {b}" for a, b in _merges()])
     writer.add_bos_token_id(vocabulary.index("<|endoftext|>"))
     writer.add_eos_token_id(vocabulary.index("<|im_end|>"))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHATML)
 
 
 def _vocabulary() -> list[str]:

@@ -7,8 +7,19 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from adapter.engines.llama.text import AnswerText, Ended
-from adapter.reasoning import Part
+from adapter.calls.families import detect
+from adapter.calls.output import AnswerParser, Text, Thought
+from adapter.calls.plan import plan_output
+from adapter.chat import Chat, Message, Role
+from adapter.engines.llama.text import AnswerText, Ended, Shown
+
+THINKS = "{{ messages }}<think>"
+
+
+def parser(*, starts_open: bool = False) -> AnswerParser:
+    """Of a model that reasons between tags."""
+    prompt = "<|im_start|>assistant\n" + ("<think>\n" if starts_open else "")
+    return plan_output(detect(THINKS), Chat("m", (Message(Role.USER, "hi"),)), prompt).new_parser()
 
 
 def pieces_at_random(data: bytes, rng: random.Random) -> list[bytes]:
@@ -20,15 +31,16 @@ def answer(
     pieces: Iterable[bytes], *, stops: Sequence[str] = (), max_tokens: int = 1_000, starts_open: bool = False
 ) -> tuple[str, str, Ended | None, int]:
     """Feed until it ends, then let the model end it; returns reasoning, text, why, tokens."""
-    text = AnswerText(stops=stops, max_tokens=max_tokens, starts_open=starts_open)
-    parts = []
+    text = AnswerText(parser(starts_open=starts_open), stops=stops, max_tokens=max_tokens)
+    parts: list[Shown] = []
     for piece in pieces:
         parts += text.token(piece)
         if text.ended:
             break
     else:
         parts += text.end_of_generation()
-    reasoning, said = ("".join(t for p, t in parts if p is part) for part in (Part.REASONING, Part.TEXT))
+    reasoning = "".join(one.piece.text for one in parts if isinstance(one.piece, Thought))
+    said = "".join(one.piece.text for one in parts if isinstance(one.piece, Text))
     return reasoning, said, text.ended, text.n_tokens
 
 
@@ -55,9 +67,9 @@ def test_bytes_become_whole_characters(data: bytes, text: str) -> None:
 
 
 def test_no_delta_holds_half_a_character() -> None:
-    text = AnswerText(stops=(), max_tokens=100)
+    text = AnswerText(parser(), stops=(), max_tokens=100)
     given = [text.token(bytes([byte])) for byte in "é🎉".encode()]
-    assert given == [[], [(Part.TEXT, "é")], [], [], [], [(Part.TEXT, "🎉")]]
+    assert given == [[], [Shown(Text("é"))], [], [], [], [Shown(Text("🎉"))]]
 
 
 def test_max_tokens_ends_the_answer_and_drops_half_a_character() -> None:

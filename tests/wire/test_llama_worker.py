@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapter.chat import Message, Role, Sampling
+from adapter.calls.plan import plain_plan
+from adapter.chat import Chat, Message, Role, Sampling
 from adapter.engines.llama import link
+from adapter.engines.llama.answers import Job
 from adapter.engines.llama.front import Front
-from adapter.engines.llama.loop import DecodeLoop, Inbox, Job, Stop
+from adapter.engines.llama.loop import DecodeLoop, Inbox, LoopShape, Stop
 from adapter.engines.llama.model import BadBatch, Decoded, ModelBroken
 from adapter.engines.llama.scheduler import Chunk
 from adapter.engines.llama.template import ChatTemplate
@@ -28,12 +30,15 @@ class Bench:
         self.model = model
         self.sent: list[link.Frame] = []
         self.inbox: Inbox = queue.SimpleQueue()
-        self.loop = DecodeLoop(model, self.sent.append, slots=slots, max_waiting=max_waiting)
-        self.front = Front(model, ChatTemplate(PLAIN), self.inbox, self.sent.append)
+        self.loop = DecodeLoop(model, self.send, LoopShape(slots, max_waiting, threads=4))
+        self.front = Front(model, ChatTemplate(PLAIN), self.inbox, self.send)
+
+    def send(self, *frames: link.Frame) -> None:
+        self.sent += frames
 
     def submit(self, request_id: int, text: str, *, max_tokens: int = 50, stop: Sequence[str] = ()) -> None:
         sampling = Sampling(max_tokens=max_tokens, stop=tuple(stop))
-        self.front.take(link.Submit(request_id, (Message(Role.USER, text),), sampling))
+        self.front.take(link.Submit(request_id, Chat("m", (Message(Role.USER, text),), sampling)))
 
     def step(self, times: int = 1) -> None:
         for _ in range(times):
@@ -162,7 +167,7 @@ def test_one_requests_exception_stays_its_own(monkeypatch: pytest.MonkeyPatch) -
     bench.submit(2, "b")
     bench.step(2)
 
-    def broken(seq_id: int) -> int:
+    def broken(seq_id: int, row: int) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr(bench.model.samplers[0], "sample", broken)
@@ -176,7 +181,7 @@ def test_one_requests_exception_stays_its_own(monkeypatch: pytest.MonkeyPatch) -
 
 def test_tokenizer_trouble_fails_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(FakeLlama())
-    monkeypatch.setattr(bench.model, "tokenize", lambda text: 1 // 0)
+    monkeypatch.setattr(bench.model, "tokenize", lambda text, **options: 1 // 0)
     bench.submit(1, "a")
     assert [f.code for f in bench.of(1) if isinstance(f, link.Failed)] == ["internal_error"]
 
@@ -247,13 +252,13 @@ def test_loop_wakes_up_for_jobs_and_ends() -> None:
     """`run` handles what is in the inbox, finishes the answer, then waits; `Stop` is noticed there."""
     bench = Bench(FakeLlama())
 
-    def stop_when_done(frame: link.Frame) -> None:
-        bench.sent.append(frame)
-        if isinstance(frame, link.Finished):
+    def stop_when_done(*frames: link.Frame) -> None:
+        bench.sent += frames
+        if isinstance(frames[-1], link.Finished):
             bench.inbox.put(Stop())
 
-    loop = DecodeLoop(bench.model, stop_when_done, slots=1, max_waiting=1)
-    bench.inbox.put(Job(1, (97,), Sampling(max_tokens=9)))
+    loop = DecodeLoop(bench.model, stop_when_done, LoopShape(slots=1, max_waiting=1))
+    bench.inbox.put(Job(1, (97,), Sampling(max_tokens=9), plain_plan(None)))
     loop.run(bench.inbox)
     assert bench.text(1) == "hello"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -20,8 +21,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapter.chat import Sampling
-from adapter.engines.llama.model import BadBatch, Decoded, ModelBroken, ModelError, ModelFacts, ModelShape
-from adapter.engines.llama.sampling import Step, sampling_steps
+from adapter.engines.llama.binding_sampler import Candidates, LlamaSampler
+from adapter.engines.llama.model import (
+    BadBatch,
+    BadGrammar,
+    Buffer,
+    Decoded,
+    Fill,
+    ModelBroken,
+    ModelError,
+    ModelFacts,
+    ModelShape,
+)
+from adapter.engines.llama.sampling import sampling_steps
 from adapter.engines.llama.scheduler import Chunk
 
 logger = logging.getLogger(__name__)
@@ -55,6 +67,10 @@ def _enter_package_without_init() -> None:
     sys.modules["llama_cpp"] = package
 
 
+# ggml_type in ggml.h.
+KV_TYPES = types.MappingProxyType({"f16": 1, "q8_0": 8})
+
+
 class LlamaModel:
     """One GGUF with one context of `shape.slots` sequences. See `model.Model` for what each method promises."""
 
@@ -71,7 +87,7 @@ class LlamaModel:
         self.facts = self._read_facts(shape)
         self._n_swa = int(self._lib.llama_model_n_swa(self._model))
         self._batch = _Batch(self._lib, self.facts.batch_tokens)
-        self._piece_buffer = ctypes.create_string_buffer(256)
+        self._candidates: Candidates | None = None
 
     # --- loading -------------------------------------------------------------------------------------------
 
@@ -99,11 +115,13 @@ class LlamaModel:
         params.n_ubatch = min(params.n_batch, 512)
         # Only the last row of a sequence is ever sampled; the default reserves logits for every row of a
         # batch: a compute buffer of 251 MiB instead of 2 MiB with a vocabulary of 128k.
-        params.n_outputs_max = shape.slots
+        params.n_outputs_max = shape.slots * (1 + shape.draft_tokens)
         params.n_threads = params.n_threads_batch = shape.threads
         # One stream of cells per slot: each has the context it was promised whatever the others do, and
         # attention does not walk over the neighbours' cells. See DESIGN.md.
         params.kv_unified = False
+        # q8_0 for V needs flash attention, which llama.cpp then switches on by itself where the model can.
+        params.type_k = params.type_v = KV_TYPES[shape.kv_type]
         params.no_perf = True
         context = lib.llama_init_from_model(self._model, params)
         if not context:
@@ -130,7 +148,22 @@ class LlamaModel:
             eos=self._special_text(lib.llama_vocab_eos(self._vocab)),
             adds_bos=bool(lib.llama_vocab_get_add_bos(self._vocab)),
             chat_template=template.decode("utf-8", "replace") if template else None,
+            trims=not (lib.llama_model_is_recurrent(self._model) or lib.llama_model_is_hybrid(self._model)),
+            fill=self._read_fill(),
+            kv_layout=self._kv_layout(shape),
         )
+
+    def _read_fill(self) -> Fill | None:
+        lib, vocab = self._lib, self._vocab
+        prefix, suffix, middle = (
+            int(get(vocab)) for get in (lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid)
+        )
+        return Fill(prefix, suffix, middle) if min(prefix, suffix, middle) >= 0 else None
+
+    def _kv_layout(self, shape: ModelShape) -> str:
+        """What a saved sequence depends on besides the model: the layout follows cache type, attention and build."""
+        version = importlib.metadata.version("llama-cpp-python")
+        return f"llama-cpp-python {version}, {shape.kv_type}, {self._lib.llama_print_system_info().decode()}"
 
     # --- vocabulary ----------------------------------------------------------------------------------------
 
@@ -139,23 +172,23 @@ class LlamaModel:
             return ""
         return bytes(self._lib.llama_vocab_get_text(self._vocab, token)).decode("utf-8", "replace")
 
-    def tokenize(self, text: str) -> list[int]:
-        if self.facts.adds_bos and self.facts.bos:
+    def tokenize(self, text: str, *, specials: bool = True, parse_specials: bool = True) -> list[int]:
+        if specials and parse_specials and self.facts.adds_bos and self.facts.bos:
             text = text.removeprefix(self.facts.bos)  # the template wrote it as well; one is enough
         data = text.encode("utf-8", "replace")
         room = len(data) + 8  # a token is at least a byte; BOS and EOS come on top
         tokens = (self._lib.llama_token * room)()
-        n = int(self._lib.llama_tokenize(self._vocab, data, len(data), tokens, room, True, True))
+        n = int(self._lib.llama_tokenize(self._vocab, data, len(data), tokens, room, specials, parse_specials))
         if n < 0:
             raise BadBatch(f"llama_tokenize wanted {-n} places for {len(data)} bytes")
         return list(tokens[:n])
 
-    def piece(self, token: int) -> bytes:
-        buffer = self._piece_buffer
-        n = int(self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False))
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        buffer = ctypes.create_string_buffer(128)
+        n = int(self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special))
         if n < 0:
             buffer = ctypes.create_string_buffer(-n)
-            n = int(self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False))
+            n = int(self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special))
         return buffer.raw[: max(0, n)]
 
     def is_eog(self, token: int) -> bool:
@@ -186,11 +219,68 @@ class LlamaModel:
             case _:  # 2: aborted, which nobody asked for; below -1: fatal
                 raise ModelBroken(f"llama_decode returned {code}: {self._log.errors()}")
 
-    def sampler(self, sampling: Sampling) -> LlamaSampler:
-        steps = sampling_steps(sampling, n_ctx=self.facts.ctx_tokens)
-        sampler = LlamaSampler(self, steps)
+    # --- whole sequences -----------------------------------------------------------------------------------
+
+    def copy(self, src_seq: int, dst_seq: int) -> bool:
+        # Through a buffer: between streams `llama_memory_seq_cp` copies the whole stream, used or not, and
+        # recurrent states not at all. See DESIGN.md for what was measured.
+        saved = self.save(src_seq)
+        return saved is not None and self.restore(dst_seq, saved)
+
+    def save(self, seq_id: int) -> bytearray | None:
+        size = int(self._lib.llama_state_seq_get_size(self._context, seq_id))
+        if size <= 0:
+            return None
+        saved = bytearray(size)
+        native = (ctypes.c_uint8 * size).from_buffer(saved)
+        written = int(self._lib.llama_state_seq_get_data(self._context, native, size, seq_id))
+        del native  # a bytearray cannot be resized while ctypes holds on to it
+        if written == 0:
+            return None
+        del saved[written:]
+        return saved
+
+    def restore(self, seq_id: int, saved: Buffer) -> bool:
+        view = memoryview(saved)
+        self._lib.llama_memory_seq_rm(self._memory, seq_id, -1, -1)
+        native = _as_bytes(view)
+        self._log.forget()
+        taken = int(self._lib.llama_state_seq_set_data(self._context, native, view.nbytes, seq_id))
+        if taken == 0:
+            logger.warning("a saved sequence does not fit: %s", self._log.errors())
+            self._lib.llama_memory_seq_rm(self._memory, seq_id, -1, -1)
+        return taken != 0
+
+    # --- choosing ------------------------------------------------------------------------------------------
+
+    def sampler(self, sampling: Sampling, *, choice: int = 0, grammar: str | None = None) -> LlamaSampler:
+        sampler = LlamaSampler(
+            self._lib,
+            self._context,
+            self._vocab,
+            n_vocab=self.facts.n_vocab,
+            steps=sampling_steps(sampling, n_ctx=self.facts.ctx_tokens, choice=choice),
+            candidates=self._shared_candidates,
+            row_of=self._batch.sampled_rows.__getitem__,
+            closed=self._samplers.discard,
+        )
         self._samplers.add(sampler)
+        if grammar is not None:
+            try:
+                sampler.constrain(grammar, ())
+            except BadGrammar as exc:
+                sampler.close()
+                raise BadGrammar(self._log.errors()) from exc
         return sampler
+
+    def _shared_candidates(self) -> Candidates:
+        """Made when first needed: 1.5 MB for a vocabulary of 128k."""
+        if self._candidates is None:
+            self._candidates = Candidates(self._lib, self._context, self.facts.n_vocab)
+        return self._candidates
+
+    def set_threads(self, n: int) -> None:
+        self._lib.llama_set_n_threads(self._context, n, n)
 
     def close(self) -> None:
         """Free everything; may be called once."""
@@ -202,30 +292,11 @@ class LlamaModel:
         self._lib.llama_backend_free()
 
 
-class LlamaSampler:
-    """A sampler chain in llama.cpp."""
-
-    def __init__(self, model: LlamaModel, steps: Sequence[Step]) -> None:
-        self._model = model
-        self._lib = model._lib
-        self._chain = self._lib.llama_sampler_chain_init(self._lib.llama_sampler_chain_default_params())
-        for step in steps:
-            self._lib.llama_sampler_chain_add(self._chain, self._native(step))
-
-    def sample(self, seq_id: int) -> int:
-        row = self._model._batch.sampled_rows[seq_id]
-        return int(self._lib.llama_sampler_sample(self._chain, self._model._context, row))
-
-    def close(self) -> None:
-        """Free it; may be called twice."""
-        if self in self._model._samplers:
-            self._model._samplers.remove(self)
-            self._lib.llama_sampler_free(self._chain)
-
-    def _native(self, step: Step) -> Any:
-        if step.name == "penalties":
-            return self._lib.llama_sampler_init_penalties(self._model.facts.n_vocab, *step.values)
-        return getattr(self._lib, f"llama_sampler_init_{step.name}")(*step.values)
+def _as_bytes(view: memoryview) -> Any:
+    """A ctypes array over the same memory, copied only if it is read-only (a file mapped without write access)."""
+    if view.readonly:
+        return (ctypes.c_uint8 * view.nbytes).from_buffer_copy(view)
+    return (ctypes.c_uint8 * view.nbytes).from_buffer(view)
 
 
 class _Batch:
@@ -250,9 +321,10 @@ class _Batch:
                 seq_ids[row][0] = chunk.seq_id
                 outputs[row] = 0
                 row += 1
-            if chunk.sample:
-                outputs[row - 1] = 1
-                self.sampled_rows[chunk.seq_id] = row - 1
+            if chunk.samples:
+                self.sampled_rows[chunk.seq_id] = row - chunk.samples
+                for sampled in range(row - chunk.samples, row):
+                    outputs[sampled] = 1
         batch.n_tokens = row
 
     def close(self) -> None:

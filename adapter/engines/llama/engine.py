@@ -5,14 +5,35 @@ Never imports llama_cpp: a native abort, or a kill for lack of memory, must not 
 
 from __future__ import annotations
 
+import array
 import asyncio
+import base64
+import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from adapter.chat import Chat, Event, Finished, FinishReason, ReasoningDelta, Started, TextDelta, Usage
-from adapter.engines.base import Health, ModelCard
+from adapter.chat import (
+    Chat,
+    ChoiceFinished,
+    Completion,
+    Embedding,
+    Event,
+    Finished,
+    FinishReason,
+    Message,
+    ReasoningDelta,
+    Sampling,
+    Started,
+    TextDelta,
+    Tokens,
+    ToolCallDelta,
+    Usage,
+)
+from adapter.engines.base import Can, Health, ModelCard, Pressure
 from adapter.engines.llama import link
+from adapter.engines.llama.embed_model import is_embedding_model
 from adapter.engines.llama.host import WorkerHost
 from adapter.engines.llama.model_file import model_id
 from adapter.engines.llama.process import Conversation, Died, Worker
@@ -28,11 +49,16 @@ from adapter.errors import (
 from adapter.reasoning import Part
 from adapter.settings import LlamaSettings
 
+Reply = TypeVar("Reply", link.Embedded, link.Tokenized, link.Detokenized)
+
 FINISH_REASONS = {
     Ended.EOG: FinishReason.STOP,
     Ended.STOP: FinishReason.STOP,
     Ended.LENGTH: FinishReason.LENGTH,
+    Ended.CALLS: FinishReason.TOOL_CALLS,
 }
+CHATS = frozenset(Can) - {Can.EMBEDDINGS}
+EMBEDS = frozenset({Can.EMBEDDINGS, Can.TOKENIZE})
 
 
 class LlamaEngine:
@@ -46,93 +72,110 @@ class LlamaEngine:
         return self._settings.name
 
     async def start(self) -> None:
-        """With `preload` the model is loaded from now on, in the background."""
-        if self._settings.preload:
-            self._host.begin_spawning()
+        """With `preload`, or prompts to pin, the model is loaded from now on, in the background."""
+        self._host.preload()
 
     async def close(self) -> None:
         await self._host.close()
 
     async def models(self) -> Sequence[ModelCard]:
         """The one model; nothing when its file or the library is missing or damaged (`health` says which)."""
-        worker = self._host.running
         try:
-            context = worker.ready.ctx_tokens if worker else await asyncio.to_thread(self._context_by_file)
+            return [await asyncio.to_thread(self._card)]
         except EngineUnavailable:
             return []
-        return [
-            ModelCard(
-                model_id(self._settings.model),
-                context_tokens=context,
-                max_output_tokens=context,
-                loaded=worker is not None,
-            )
-        ]
 
-    def _context_by_file(self) -> int:
-        self._host.check()
-        asked = self._settings.ctx_tokens
-        return min(asked, self._host.file.meta().context_length or asked)
+    def _card(self) -> ModelCard:
+        """Of a loaded model without looking at the file: it may be gone by now, and the worker still answers."""
+        worker = self._host.running
+        if worker is not None:
+            context, width = worker.ready.ctx_tokens, worker.ready.embedding_size
+            embeds = width > 0
+        else:
+            self._host.check()
+            meta = self._host.file.meta()
+            asked = self._settings.ctx_tokens
+            context = min(asked, meta.context_length or asked)
+            embeds = is_embedding_model(meta)
+            width = meta.embedding_length or 0 if embeds else 0
+        return ModelCard(
+            model_id(self._settings.model),
+            context_tokens=context,
+            max_output_tokens=context,
+            loaded=worker is not None,
+            can=EMBEDS if embeds else CHATS,
+            embedding_size=width,
+        )
 
     async def health(self) -> Health:
-        if worker := self._host.running:
-            return Health(True, f"The model {worker.ready.description} is loaded.")
         try:
+            self._host.check_pressure()
+            if worker := self._host.running:
+                return Health(True, f"The model {worker.ready.description} is loaded.")
             self._host.check_pause()
-            await asyncio.to_thread(self._host.check)
+            await asyncio.to_thread(self._host.check_start)
         except EngineUnavailable as exc:
             return Health(False, exc.message)
         return Health(True, f"The model {self._host.file.path} is loaded when it is asked for.")
 
-    async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
+    async def pressure(self, level: Pressure) -> None:
+        await self._host.pressure(level)
+
+    def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
+        frame = link.Submit(0, replace(chat, sampling=self._limited(chat.sampling)))
+        return self._answer(frame, chat.n, "messages")
+
+    def complete(self, completion: Completion) -> AsyncGenerator[Event, None]:
+        frame = link.Complete(0, replace(completion, sampling=self._limited(completion.sampling)))
+        return self._answer(frame, completion.n, "prompt")
+
+    def _limited(self, sampling: Sampling) -> Sampling:
+        return replace(sampling, max_tokens=sampling.max_tokens or self._settings.default_max_tokens)
+
+    async def _answer(self, frame: link.Submit | link.Complete, n: int, param: str) -> AsyncGenerator[Event, None]:
+        self._enter()
+        try:
+            worker, conversation = await self._begin(frame, param)
+            try:
+                yield Started()
+                limit_s, tally = self._settings.first_token_s, Tally(n)
+                while tally.open:
+                    got = await self._next(worker, conversation, limit_s)
+                    if isinstance(got, link.Delta | link.Call):
+                        limit_s = self._settings.between_tokens_s
+                    for event in tally.take(got):
+                        yield event
+            finally:
+                conversation.leave()
+        finally:
+            self._host.leave()
+
+    def _enter(self) -> None:
+        """One more user. Raises `QueueFull`; pairs with `host.leave`."""
         if self._host.users >= self._settings.slots + self._settings.queue:
             raise QueueFull(
                 f"All {self._settings.slots} slots and all {self._settings.queue} places in the queue are taken. "
                 "Try again later, or send fewer requests at a time."
             )
         self._host.enter()
-        try:
-            worker, conversation = await self._begin(chat)
-            try:
-                yield Started()
-                limit_s, shown = self._settings.first_token_s, False
-                while True:
-                    frame = await self._next(worker, conversation, limit_s)
-                    limit_s = self._settings.between_tokens_s
-                    shown = shown or isinstance(frame, link.Delta)
-                    if isinstance(frame, link.Finished) and frame.ended is Ended.EOG and not shown:
-                        raise EngineFailed("The model ended its answer before its first character.")
-                    for event in self._events(frame):
-                        yield event
-                    if isinstance(frame, link.Finished):
-                        return
-            finally:
-                conversation.leave()
-        finally:
-            self._host.leave()
 
-    async def _begin(self, chat: Chat) -> tuple[Worker, Conversation]:
+    async def _begin(self, frame: link.Request, param: str) -> tuple[Worker, Conversation]:
         """Hand the request to a worker and wait until it has a slot.
 
         A worker that dies while the request still queues has shown nobody anything: once, another is tried.
         """
-        limit = chat.sampling.max_tokens or self._settings.default_max_tokens
-        submit = link.Submit(0, chat.messages, replace(chat.sampling, max_tokens=limit))
         death = ""
         for _ in range(2):
             worker = await self._host.worker()
+            conversation = _submit(worker, frame, param)
             try:
-                conversation = worker.submit(submit)
-            except link.LinkError as exc:
-                raise BadRequest(f"The messages are too long: {exc}", param="messages") from exc
-            try:
-                frame = await self._queued(worker, conversation)
+                got = await self._queued(worker, conversation)
             except BaseException:
                 conversation.leave()
                 raise
-            if isinstance(frame, link.Started):
+            if isinstance(got, link.Started):
                 return worker, conversation
-            death = frame.reason
+            death = got.reason
         raise EngineFailed(f"The llama worker {death}. The next request starts a new one.")
 
     async def _queued(self, worker: Worker, conversation: Conversation) -> link.Started | Died:
@@ -168,24 +211,104 @@ class LlamaEngine:
             raise error_of(frame)
         return frame
 
+    # --- one question, one frame back -----------------------------------------------------------------------
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
+        frame = await self._asked(link.Embed(0, tuple(texts)), link.Embedded, "input")
+        return Embedding(tuple(_floats(vector) for vector in frame.vectors), frame.prompt_tokens)
+
+    async def tokenize(
+        self, model: str, text: str | Sequence[Message], *, specials: bool, parse_specials: bool
+    ) -> Tokens:
+        if isinstance(text, str):
+            asked = link.Tokenize(0, text, specials=specials, parse_specials=parse_specials)
+        else:
+            asked = link.Tokenize(0, None, tuple(text), specials, parse_specials)
+        frame = await self._asked(asked, link.Tokenized, "content" if asked.text is not None else "messages")
+        return Tokens(frame.tokens, tuple(base64.b64decode(piece) for piece in frame.pieces))
+
+    async def detokenize(self, model: str, tokens: Sequence[int]) -> str:
+        return (await self._asked(link.Detokenize(0, tuple(tokens)), link.Detokenized, "tokens")).text
+
+    async def _asked(self, frame: link.Request, kind: type[Reply], param: str) -> Reply:
+        """Send one frame, get the one frame that answers it. Cancelling it tells the worker."""
+        self._enter()
+        try:
+            worker = await self._host.worker()
+            conversation = _submit(worker, frame, param)
+            try:
+                while True:
+                    got = await self._next(worker, conversation, self._settings.first_token_s)
+                    if isinstance(got, kind):
+                        return got
+                    if not isinstance(got, link.Working):
+                        raise EngineFailed(f"The llama worker sent {type(got).__name__} instead of {kind.__name__}.")
+            finally:
+                conversation.leave()
+        finally:
+            self._host.leave()
+
     def _kill_if_silent(self, worker: Worker, limit_s: float) -> None:
         """A worker that has said nothing to anybody for so long hangs; one that works for others does not."""
         if asyncio.get_running_loop().time() - worker.last_frame_s >= limit_s:
             worker.kill(f"it hung: it said nothing for {limit_s:g} s")
 
-    def _events(self, frame: link.Frame) -> Iterator[Event]:
+
+@dataclass(slots=True)
+class Tally:
+    """What has become of a request's answers. open: how many are not complete."""
+
+    n: int
+    shown: set[int] = field(default_factory=set)
+    ends: dict[int, link.Finished] = field(default_factory=dict)
+
+    @property
+    def open(self) -> int:
+        return self.n - len(self.ends)
+
+    def take(self, frame: link.Frame) -> Iterator[Event]:
+        """One frame -> its events. Raises `EngineFailed` for an answer that ended with nothing in it."""
         match frame:
             case link.Delta(part=Part.TEXT):
-                yield TextDelta(frame.text)
+                self.shown.add(frame.choice)
+                yield TextDelta(frame.text, frame.choice, frame.logprobs)
             case link.Delta(part=Part.REASONING):
-                yield ReasoningDelta(frame.text)
+                self.shown.add(frame.choice)
+                yield ReasoningDelta(frame.text, frame.choice)
+            case link.Call():
+                self.shown.add(frame.choice)
+                yield ToolCallDelta(frame.index, frame.call_id, frame.name, frame.arguments, frame.choice)
             case link.Finished():
-                yield Finished(
-                    FINISH_REASONS[frame.ended],
-                    Usage(frame.prompt_tokens, frame.completion_tokens, cached_tokens=frame.cached_tokens),
-                )
+                yield from self._finished(frame)
             case _:
                 return
+
+    def _finished(self, frame: link.Finished) -> Iterator[Event]:
+        if frame.ended is Ended.EOG and frame.choice not in self.shown:
+            raise EngineFailed("The model ended its answer before its first character.")
+        self.ends[frame.choice] = frame
+        if self.n > 1:
+            yield ChoiceFinished(frame.choice, FINISH_REASONS[frame.ended])
+        if not self.open:
+            first = self.ends[0]
+            said = sum(end.completion_tokens for end in self.ends.values())
+            usage = Usage(first.prompt_tokens, said, cached_tokens=first.cached_tokens)
+            yield Finished(FINISH_REASONS[first.ended], usage)
+
+
+def _submit(worker: Worker, frame: link.Request, param: str) -> Conversation:
+    try:
+        return worker.submit(frame)
+    except link.LinkError as exc:
+        raise BadRequest(f"'{param}' is too long: {exc}", param=param) from exc
+
+
+def _floats(vector: str) -> tuple[float, ...]:
+    """base64 of little-endian 32-bit floats -> numbers."""
+    numbers = array.array("f", base64.b64decode(vector))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return tuple(numbers)
 
 
 def error_of(frame: link.Failed) -> AdapterError:

@@ -16,11 +16,11 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from adapter.chat import Message, Sampling
+from adapter.chat import Chat, Completion, Message, TokenLogprob
 from adapter.engines.llama.text import Ended
 from adapter.reasoning import Part
 
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 4
 # An 8 MiB request body (server.max_body_bytes) grows at most sixfold when it is written as ASCII.
 MAX_FRAME_BYTES = 64 << 20
@@ -35,7 +35,12 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """First. How to load the model; `threads` None lets the worker choose."""
+    """First. How to load the model; `threads` None lets the worker choose.
+
+    kv_type: "f16" or "q8_0". kv_dir: where prefixes are kept on disk, "" for nowhere, at most `kv_store_bytes` of them,
+    each of `kv_save_tokens` or more. pins: paths of prompts to bake. draft_tokens: most tokens to guess ahead, 0 is off.
+    embeds: the model makes vectors (`embed_model.is_embedding_model`) and no text.
+    """
 
     path: str
     slots: int
@@ -43,16 +48,61 @@ class Hello:
     ctx_tokens: int
     batch_tokens: int
     threads: int | None = None
+    kv_type: str = "f16"
+    kv_dir: str = ""
+    kv_store_bytes: int = 0
+    kv_save_tokens: int = 512
+    pins: tuple[str, ...] = ()
+    draft_tokens: int = 0
+    embeds: bool = False
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A request. `sampling.max_tokens` is set; the worker clips it to the room in the context."""
+    """A chat. `chat.sampling.max_tokens` is set; the worker clips it to the room in the context."""
 
     id: int
-    messages: tuple[Message, ...]
-    sampling: Sampling
+    chat: Chat
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Text to go on with. `completion.sampling.max_tokens` is set."""
+
+    id: int
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Texts to turn into vectors; answered by one `Embedded`."""
+
+    id: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenize:
+    """Text, or messages through the chat template (`text` None) -> `Tokenized`.
+
+    specials: add BOS and EOS where the vocabulary wants them. parse_specials: names of control tokens in the text
+    stand for the tokens.
+    """
+
+    id: int
+    text: str | None
+    messages: tuple[Message, ...] = ()
+    specials: bool = False
+    parse_specials: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Detokenize:
+    """Token ids -> `Detokenized`."""
+
+    id: int
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +110,13 @@ class Cancel:
     """Nobody waits for this answer any more. No frame of it need be read after this."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """The phone is short of something. level: "serve", "slow" (fewer threads, one slot) or "pause" (nothing new begins)."""
+
+    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +129,19 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded. ctx_tokens: of one slot."""
+    """The model is loaded. ctx_tokens: of one slot. embedding_size: of a model for embeddings, else 0."""
 
     description: str
     ctx_tokens: int
     threads: int
     load_s: float
+    embedding_size: int = 0
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request has a slot; its prompt of so many tokens is being computed."""
+    """The request has a slot; its prompt of so many tokens is being computed. Once, also for several choices."""
 
     id: int
     prompt_tokens: int
@@ -91,30 +149,75 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
+    """`choice`: which of the request's answers, here and below."""
+
     id: int
     part: Part
     text: str
+    choice: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """As `adapter.chat.ToolCallDelta`."""
+
+    id: int
+    index: int
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """A token that shows nothing yet (half a character, a possible stop string): the answer is alive."""
+    """Something was computed that shows nothing yet (half a character, a part of a long prompt): the answer is alive."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
+    """One choice is complete. A request is over when all its choices are."""
+
     id: int
     ended: Ended
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """vectors: each the base64 of little-endian 32-bit floats."""
+
+    id: int
+    vectors: tuple[str, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """pieces: each the base64 of the token's bytes."""
+
+    id: int
+    tokens: tuple[int, ...]
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detokenized:
+    id: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`id` None: the worker as a whole, which then exits. `code` is that of a class in `adapter.errors`."""
+    """`id` None: the worker as a whole, which then exits. `code` is that of a class in `adapter.errors`.
+
+    With an id: the whole request, all its choices."""
 
     id: int | None
     code: str
@@ -122,7 +225,12 @@ class Failed:
     param: str | None = None
 
 
-Frame = Hello | Submit | Cancel | Shutdown | Ready | Started | Delta | Working | Finished | Failed
+# What a client asks for; answered by frames with its id.
+Request = Submit | Complete | Embed | Tokenize | Detokenize
+Frame = (
+    Hello | Submit | Complete | Embed | Tokenize | Detokenize | Cancel | Pressure | Shutdown
+    | Ready | Started | Delta | Call | Working | Finished | Embedded | Tokenized | Detokenized | Failed
+)  # fmt: skip
 
 _KINDS: dict[str, type[Frame]] = {kind.__name__.lower(): kind for kind in get_args(Frame)}
 

@@ -1,37 +1,69 @@
 """The decode loop: it owns the model, asks the scheduler what to do, does it, and says what came out.
 
-Everything that is JSON, template or tokenizer happens before (`front.py`); requests arrive here as `Job`s.
+Everything that is JSON, template or tokenizer happens before (`front.py`); requests arrive here as `Job`s. One request
+may have several answers; each is a task of the scheduler's.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from adapter.chat import Sampling
+from adapter.chat import TokenLogprob
 from adapter.engines.llama import link
-from adapter.engines.llama.model import BadBatch, Decoded, Model, ModelBroken, Sampler
-from adapter.engines.llama.scheduler import Plan, Sampled, Scheduler
+from adapter.engines.llama.answers import Answer, Job, Request, constrained_from
+from adapter.engines.llama.kv_index import Stored
+from adapter.engines.llama.lookup import Lookup
+from adapter.engines.llama.model import (
+    BadBatch,
+    BadGrammar,
+    Buffer,
+    Decoded,
+    Likely,
+    Model,
+    ModelBroken,
+)
+from adapter.engines.llama.scheduler import Chunk, Outcome, Plan, Sampled, Scheduler
 from adapter.engines.llama.slots import Task
-from adapter.engines.llama.text import AnswerText
-from adapter.errors import EngineFailed, EngineUnavailable, InternalError, QueueFull
+from adapter.engines.llama.text import AnswerText, Ended, Shown
+from adapter.engines.llama.threads import slow_threads
+from adapter.errors import BadRequest, EngineFailed, EngineUnavailable, InternalError, OutputInvalid, QueueFull
+from adapter.reasoning import Part
 
 logger = logging.getLogger(__name__)
 
 BROKEN = "a request failed because of us task=%s"
 BROKEN_MESSAGE = "Farmhand failed on this answer; the log says where."
+PAUSED = "Farmhand is paused to spare the phone and begins nothing new. Try again later."
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A request as the loop gets it. `sampling.max_tokens` is set and fits into the context."""
+class Send(Protocol):
+    """Writes frames to the adapter, all in one go. Raises OSError when it is gone."""
 
-    id: int
-    prompt: tuple[int, ...]
-    sampling: Sampling
-    starts_open: bool = False
+    def __call__(self, *frames: link.Frame) -> None: ...
+
+
+class Store(Protocol):
+    """Computed prefixes on disk; see `kv_store.KvStore`."""
+
+    def longest(self, prompt: Sequence[int]) -> Stored | None: ...
+
+    def load(self, key: str) -> Buffer | None: ...
+
+    def reject(self, key: str) -> None:
+        """What was loaded does not fit after all."""
+
+    def ready(self) -> bool:
+        """Would `save` take a payload now?"""
+
+    def covered(self, tokens: Sequence[int]) -> int:
+        """How many of the first tokens need not be computed again."""
+
+    def save(self, tokens: Sequence[int], payload: Buffer, *, pinned: bool) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +72,69 @@ class CancelJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Bake:
+    """Compute this prompt when nobody wants anything else, and keep it in the store."""
+
+    prompt: tuple[int, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the loop; what runs fails."""
 
 
-Item = Job | CancelJob | Stop
+Item = Job | CancelJob | Bake | Pressure | Stop
 Inbox = queue.SimpleQueue[Item]
 
 
-@dataclass(slots=True)
-class _Answer:
-    job: Job
-    text: AnswerText
-    sampler: Sampler
+@dataclass(frozen=True, slots=True)
+class LoopShape:
+    """save_tokens: prefixes that are longer go to the store. threads: what the model has when nothing presses."""
+
+    slots: int
+    max_waiting: int
+    threads: int = 1
+    save_tokens: int = 512
+    draft_tokens: int = 0
 
 
 class DecodeLoop:
-    def __init__(
-        self, model: Model, send: Callable[[link.Frame], None], *, slots: int, max_waiting: int
-    ) -> None:
+    def __init__(self, model: Model, send: Send, shape: LoopShape, store: Store | None = None) -> None:
         self._model = model
         self._send = send
-        self._scheduler = Scheduler(n_slots=slots, max_waiting=max_waiting)
-        self._answers: dict[int, _Answer] = {}
+        self._shape = shape
+        self._store = store
+        trims = model.facts.trims  # else a copy is of no use, unless the whole of it fits
+        self._scheduler = Scheduler(
+            n_slots=shape.slots, max_waiting=shape.max_waiting, stored=store, copies=trims
+        )
+        self._requests: dict[int, Request] = {}
+        self._answers: dict[int, Answer] = {}  # by task
+        self._bakes: dict[int, Bake] = {}
+        self._task_ids = itertools.count(1)
+        self._frames: list[link.Frame] = []
+        self._level = "serve"
         self._stopped = False
 
     def run(self, inbox: Inbox) -> None:
         """Until `Stop`. Raises `ModelBroken` when only a new process helps; running answers have failed then."""
         try:
             while not self._stopped:
-                self._take_all(inbox, wait=not self._answers)
+                self._take_all(inbox, wait=self._is_idle())
                 self.step()
         except ModelBroken as exc:
             self._fail_all(EngineFailed.code, f"The model's context broke and is set up anew: {exc}")
             raise
         self._fail_all(EngineUnavailable.code, "The model is being unloaded. Try again.")
+
+    def _is_idle(self) -> bool:
+        return not self._answers and (not self._bakes or self._level == "pause")
 
     def _take_all(self, inbox: Inbox, *, wait: bool) -> None:
         try:
@@ -90,107 +150,343 @@ class DecodeLoop:
             case Job():
                 self._begin(item)
             case CancelJob():
-                self._end(item.id)
+                self._forget(item.id)
+            case Bake():
+                self._begin_baking(item)
+            case Pressure():
+                self._adjust(item.level)
             case Stop():
                 self._stopped = True
+        self._flush()
 
     def step(self) -> None:
         """Plan one batch, decode it, hand out what was sampled."""
+        self._draft()
         plan = self._scheduler.plan(self._model.facts.batch_tokens)
         for task_id in plan.started:
-            self._send(link.Started(task_id, prompt_tokens=len(self._answers[task_id].job.prompt)))
-        if not self._trim(plan) or not plan.chunks:
+            self._started(task_id)
+        if not self._move(plan) or not plan.chunks:
+            self._flush()
             return
+        self._flush()
         try:
             decoded = self._model.decode(plan.chunks)
         except BadBatch as exc:
             self._fail_batch(plan, exc)
-            return
+        else:
+            self._decoded(plan, decoded)
+        self._flush()
+
+    def _decoded(self, plan: Plan, decoded: Decoded) -> None:
         if decoded is Decoded.NO_KV_SLOT:
             for out in self._scheduler.no_kv_slot(plan):
-                self._fail(out.task_id, EngineFailed.code, "The KV cache is full. Use a smaller ctx_tokens.")
+                self._fail_task(out.task_id, EngineFailed.code, "The KV cache is full. Use a smaller ctx_tokens.")
             return
-        for event in self._scheduler.applied(plan, self._sample(plan)):
-            try:
-                self._take_token(event)
-            except OSError:  # the adapter is gone
-                raise
-            except Exception:  # one request's trouble stays its own
-                logger.exception(BROKEN, event.task_id)
-                self._fail(event.task_id, InternalError.code, BROKEN_MESSAGE)
+        outcomes = {}
+        for chunk in plan.chunks:
+            if (outcome := self._outcome(chunk)) is not None:
+                outcomes[chunk.seq_id] = outcome
+        for event in self._scheduler.applied(plan, outcomes):
+            self._after(event)
 
-    # --- parts of a step -----------------------------------------------------------------------------------
+    # --- before the batch ----------------------------------------------------------------------------------
 
-    def _trim(self, plan: Plan) -> bool:
-        """Do the plan's trims; false if the library refused one, so that the plan holds no more."""
+    def _draft(self) -> None:
+        if not self._shape.draft_tokens or len(self._answers) != 1:
+            return  # with several answers the rows of a guess are taken from somebody who needs them
+        for task_id, answer in self._answers.items():
+            if answer.lookup is not None and answer.tokens and (room := answer.text.room - 1) > 0:
+                if guess := answer.lookup.guess(min(room, self._shape.draft_tokens)):
+                    self._scheduler.draft(task_id, guess)
+
+    def _started(self, task_id: int) -> None:
+        if (answer := self._answers.get(task_id)) and not answer.request.started:
+            answer.request.started = True
+            job = answer.request.job
+            self._frames.append(link.Started(job.id, prompt_tokens=len(job.prompt)))
+            if job.echo:
+                self._frames += [link.Delta(job.id, Part.TEXT, job.echo, choice) for choice in range(job.n)]
+
+    def _move(self, plan: Plan) -> bool:
+        """Do the plan's copies, restores and trims; false if the library refused one, so that the plan holds no more."""
+        for copy in plan.copies:
+            if not self._model.copy(copy.src_seq, copy.dst_seq) or not self._model.keep(copy.dst_seq, copy.keep):
+                return self._refused(copy.dst_seq)
+        for restore in plan.restores:
+            if not self._restore(restore.seq_id, restore.key) or not self._model.keep(restore.seq_id, restore.keep):
+                return self._refused(restore.seq_id)
         refused = [trim.seq_id for trim in plan.trims if not self._model.keep(trim.seq_id, trim.keep)]
         for seq_id in refused:
-            self._scheduler.trim_refused(seq_id)
+            self._scheduler.refused(seq_id)
         return not refused
 
-    def _sample(self, plan: Plan) -> dict[int, int]:
-        sampled = {}
-        for chunk in plan.chunks:
-            task_id = self._scheduler.task_of(chunk.seq_id)
-            if chunk.sample and task_id is not None:
-                try:
-                    sampled[chunk.seq_id] = self._answers[task_id].sampler.sample(chunk.seq_id)
-                except Exception:  # one request's trouble stays its own
-                    logger.exception(BROKEN, task_id)
-                    self._fail(task_id, InternalError.code, BROKEN_MESSAGE)
-        return sampled
+    def _refused(self, seq_id: int) -> bool:
+        self._scheduler.refused(seq_id)
+        return False
 
-    def _take_token(self, event: Sampled) -> None:
-        answer = self._answers[event.task_id]
-        task_id, text = event.task_id, answer.text
-        if self._model.is_eog(event.token):
-            parts = text.end_of_generation()
+    def _restore(self, seq_id: int, key: str) -> bool:
+        saved = self._store.load(key) if self._store else None
+        if self._store is None or saved is None:
+            return False
+        if self._model.restore(seq_id, saved):
+            return True
+        self._store.reject(key)
+        return False
+
+    # --- after it ------------------------------------------------------------------------------------------
+
+    def _outcome(self, chunk: Chunk) -> Outcome | None:
+        """Choose tokens for the rows of one sequence, and tell the client what it may see of them."""
+        task_id = self._scheduler.task_of(chunk.seq_id)
+        if task_id is None or not chunk.samples:
+            self._show_progress(task_id)
+            return None
+        if task_id in self._bakes:
+            return Outcome((0,))  # nobody reads it; `_after` ends the task
+        try:
+            return self._choose(task_id, self._answers[task_id], chunk)
+        except BadGrammar as exc:
+            self._fail_task(task_id, EngineFailed.code, f"The answer cannot go on: {exc}.")
+        except OSError:  # the adapter is gone
+            raise
+        except Exception:  # one request's trouble stays its own
+            logger.exception(BROKEN, task_id)
+            self._fail_task(task_id, InternalError.code, BROKEN_MESSAGE)
+        return None
+
+    def _choose(self, task_id: int, answer: Answer, chunk: Chunk) -> Outcome:
+        guessed = chunk.tokens[len(chunk.tokens) - chunk.samples + 1 :]
+        chosen: list[int] = []
+        for row in range(chunk.samples):
+            token = answer.sampler.sample(chunk.seq_id, row)
+            self._take_token(answer, token, chunk.seq_id, row)
+            chosen.append(token)
+            if answer.text.ended is not None or row >= len(guessed) or token != guessed[row]:
+                break
+        rows = len(chosen)
+        if answer.lookup is not None:
+            answer.lookup.add(chosen)
+            if guessed:
+                answer.lookup.judged(len(guessed), rows - 1)
+        if answer.text.ended is None:
+            chosen += self._forced(answer)
+        return Outcome(tuple(chosen), rows)
+
+    def _take_token(self, answer: Answer, token: int, seq_id: int, row: int) -> None:
+        answer.tokens.append(token)
+        if self._model.is_eog(token):
+            # A control token that ends the answer can be a part of its markup (gpt-oss: <|call|>).
+            shown = answer.text.end_of_generation()
         else:
-            parts = text.token(self._model.piece(event.token))
-        for part, piece in parts:
-            self._send(link.Delta(task_id, part, piece))
-        if text.ended is not None:
-            self._end(task_id)
-            self._send(
-                link.Finished(task_id, text.ended, len(answer.job.prompt), text.n_tokens, event.cached_tokens)
-            )
-        elif not parts:
-            self._send(link.Working(task_id))
+            shown = answer.text.token(self._piece(answer, token), self._logprob(answer, token, seq_id, row))
+        self._show(answer, shown)
+        if answer.text.ended is None and answer.plan.waits_for_call and not answer.constrained:
+            self._constrain(answer)
+
+    def _show(self, answer: Answer, shown: list[Shown]) -> None:
+        frames = list(answer.frames(shown))
+        if not frames and answer.text.ended is None:
+            frames = [link.Working(answer.request.job.id)]
+        self._frames += frames
+
+    def _piece(self, answer: Answer, token: int) -> bytes:
+        piece = self._model.piece(token)
+        if not piece and answer.plan.shows:
+            name = self._model.piece(token, special=True)
+            return name if name.decode("utf-8", "replace") in answer.plan.shows else b""
+        return piece
+
+    def _logprob(self, answer: Answer, token: int, seq_id: int, row: int) -> TokenLogprob | None:
+        top = answer.request.job.logprobs
+        if top is None:
+            return None
+        own, likely = answer.sampler.logprobs(seq_id, row, token, top)
+        return self._named(Likely(token, own), tuple(self._named(one) for one in likely))
+
+    def _named(self, one: Likely, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+        piece = self._model.piece(one.token, special=True)
+        return TokenLogprob(piece.decode("utf-8", "replace"), tuple(piece), one.logprob, top)
+
+    def _constrain(self, answer: Answer) -> None:
+        """The model has begun a call: from its first character on the grammar holds."""
+        began = answer.text.call_began()
+        if began is None or answer.plan.grammar is None:
+            return
+        first, before = began
+        answer.constrained = True
+        if not answer.sampler.constrain(constrained_from(answer.plan.grammar, before), answer.tokens[first:]):
+            logger.info("a call began in a form that its grammar does not have task=%s", answer.request.job.id)
+
+    def _forced(self, answer: Answer) -> list[int]:
+        """What ends the reasoning, once its budget is used up."""
+        plan = answer.plan
+        limit = plan.reasoning_tokens
+        if limit is None or answer.closed_reasoning or not plan.closes_reasoning or not answer.text.in_reasoning:
+            return []
+        if answer.text.reasoning_tokens < max(1, limit):
+            return []
+        answer.closed_reasoning = True
+        forced: list[int] = []
+        for token in self._model.tokenize(plan.closes_reasoning, specials=False, parse_specials=True):
+            if answer.text.ended is not None:
+                break
+            answer.sampler.accept(token)
+            answer.tokens.append(token)
+            forced.append(token)
+            self._show(answer, answer.text.token(self._piece(answer, token)))
+        return forced
+
+    def _after(self, event: Sampled) -> None:
+        if (bake := self._bakes.get(event.task_id)) is not None:
+            self._baked(event.task_id, bake)
+            return
+        answer = self._answers.get(event.task_id)
+        if answer is None:
+            return
+        if len(answer.tokens) == len(event.tokens):
+            self._save(event.task_id, answer.request.job.prompt)
+        if answer.text.ended is not None:
+            self._finish(event, answer, answer.text.ended)
+
+    def _finish(self, event: Sampled, answer: Answer, ended: Ended) -> None:
+        job, request = answer.request.job, answer.request
+        fault = None if ended is Ended.LENGTH else answer.fault()
+        if fault is not None:
+            self._fail(job.id, OutputInvalid.code, f"The model's answer does not fit what was asked for: {fault}")
+            return
+        self._end_task(event.task_id)
+        cached, n_tokens = event.cached_tokens if answer.choice == 0 else 0, answer.text.n_tokens
+        self._frames.append(link.Finished(job.id, ended, len(job.prompt), n_tokens, cached, answer.choice))
+        if not request.open:
+            self._requests.pop(job.id, None)
+
+    def _show_progress(self, task_id: int | None) -> None:
+        """A part of a prompt was computed: long prompts must not look like a worker that hangs."""
+        if task_id is None:
+            return
+        answer = self._answers.get(task_id)
+        if answer is not None:
+            self._frames.append(link.Working(answer.request.job.id))
+        elif task_id in self._bakes:
+            self._frames.append(link.Working(0))
+
+    # --- the store -----------------------------------------------------------------------------------------
+
+    def _save(self, task_id: int, prompt: tuple[int, ...], *, pinned: bool = False) -> bool:
+        """Keep what a prompt cost, as soon as it is paid for: the phone may kill this process at any time."""
+        seq_id = self._scheduler.seq_of(task_id)
+        if self._store is None or seq_id is None or len(prompt) < self._shape.save_tokens and not pinned:
+            return False
+        if not pinned and len(prompt) - self._store.covered(prompt) < self._shape.save_tokens:
+            return False
+        if not self._store.ready():
+            return False
+        self._flush()  # nobody's token waits for a copy of the cache
+        payload = self._model.save(seq_id)
+        return payload is not None and self._store.save(prompt, payload, pinned=pinned)
+
+    def _begin_baking(self, bake: Bake) -> None:
+        task_id = next(self._task_ids)
+        self._bakes[task_id] = bake
+        self._scheduler.submit(Task(task_id, bake.prompt, background=True))
+
+    def _baked(self, task_id: int, bake: Bake) -> None:
+        kept = self._save(task_id, bake.prompt, pinned=True)
+        logger.info("pinned prompt computed name=%s tokens=%s kept=%s", bake.name, len(bake.prompt), kept)
+        self._end_task(task_id)
 
     # --- answers -------------------------------------------------------------------------------------------
 
     def _begin(self, job: Job) -> None:
-        if not self._scheduler.submit(Task(job.id, job.prompt)):
-            message = "Every slot and every place in the queue is taken. Try again later."
-            self._send(link.Failed(job.id, QueueFull.code, message))
+        if self._level == "pause":
+            self._frames.append(link.Failed(job.id, EngineUnavailable.code, PAUSED))
             return
+        leader = next(self._task_ids)
+        if not self._scheduler.submit(Task(leader, job.prompt)):
+            message = "Every slot and every place in the queue is taken. Try again later."
+            self._frames.append(link.Failed(job.id, QueueFull.code, message))
+            return
+        request = self._requests[job.id] = Request(job)
         try:
-            sampler = self._model.sampler(job.sampling)
+            for choice in range(job.n):
+                task_id = leader if choice == 0 else next(self._task_ids)
+                self._answers[task_id] = self._new_answer(request, choice)
+                request.open.add(task_id)
+                if choice > 0:
+                    self._scheduler.submit(Task(task_id, job.prompt, after=leader))
+        except BadGrammar as exc:
+            self._scheduler.cancel(leader)
+            self._fail(job.id, BadRequest.code, f"'{job.param}' cannot be used: {exc}", job.param)
         except Exception:  # one request's trouble stays its own
             logger.exception(BROKEN, job.id)
+            self._scheduler.cancel(leader)
             self._fail(job.id, InternalError.code, BROKEN_MESSAGE)
-            return
-        stops, limit = job.sampling.stop, job.sampling.max_tokens or 1
-        text = AnswerText(stops=stops, max_tokens=limit, starts_open=job.starts_open)
-        self._answers[job.id] = _Answer(job, text, sampler)
 
-    def _end(self, task_id: int) -> None:
+    def _new_answer(self, request: Request, choice: int) -> Answer:
+        job = request.job
+        at_once = None if job.plan.waits_for_call else job.plan.grammar
+        text = AnswerText(job.plan.new_parser(), stops=job.sampling.stop, max_tokens=job.sampling.max_tokens or 1)
+        drafts = self._shape.draft_tokens and job.n == 1 and self._model.facts.trims and job.logprobs is None
+        return Answer(
+            request,
+            choice,
+            text,
+            self._model.sampler(job.sampling, choice=choice, grammar=at_once),
+            constrained=at_once is not None,
+            lookup=Lookup(job.prompt, self._shape.draft_tokens) if drafts else None,
+        )
+
+    def _adjust(self, level: str) -> None:
+        self._level = level
+        slow = level == "slow"
+        self._scheduler.max_seats = 1 if slow else None
+        self._scheduler.paused = level == "pause"
+        self._model.set_threads(slow_threads(self._shape.threads) if slow else self._shape.threads)
+        logger.info("pressure level=%s", level)
+        if level == "pause":
+            for request in [r for r in self._requests.values() if not r.started]:
+                self._fail(request.job.id, EngineUnavailable.code, PAUSED)
+
+    def _end_task(self, task_id: int) -> None:
         """Forget a task, whatever became of it."""
         self._scheduler.cancel(task_id)
+        self._bakes.pop(task_id, None)
         if answer := self._answers.pop(task_id, None):
+            answer.request.open.discard(task_id)
             answer.sampler.close()
 
-    def _fail(self, task_id: int, code: str, message: str) -> None:
-        self._end(task_id)
-        self._send(link.Failed(task_id, code, message))
+    def _forget(self, job_id: int) -> None:
+        """End all of a request's answers."""
+        if request := self._requests.pop(job_id, None):
+            for task_id in tuple(request.open):
+                self._end_task(task_id)
+
+    def _fail(self, job_id: int, code: str, message: str, param: str | None = None) -> None:
+        self._forget(job_id)
+        self._frames.append(link.Failed(job_id, code, message, param))
+
+    def _fail_task(self, task_id: int, code: str, message: str) -> None:
+        """Fail the request that a task belongs to."""
+        if (answer := self._answers.get(task_id)) is not None:
+            self._fail(answer.request.job.id, code, message)
+        elif (bake := self._bakes.get(task_id)) is not None:
+            logger.warning("pinned prompt not computed name=%s: %s", bake.name, message)
+            self._end_task(task_id)
 
     def _fail_all(self, code: str, message: str) -> None:
-        for task_id in tuple(self._answers):
-            self._fail(task_id, code, message)
+        for job_id in tuple(self._requests):
+            self._fail(job_id, code, message)
+        self._flush()
 
     def _fail_batch(self, plan: Plan, exc: BadBatch) -> None:
         logger.error("batch refused error=%s plan=%s", exc, plan)
         for chunk in plan.chunks:
             task_id = self._scheduler.task_of(chunk.seq_id)
             if task_id is not None:
-                self._fail(task_id, EngineFailed.code, f"The model refused a batch of tokens: {exc}")
+                self._fail_task(task_id, EngineFailed.code, f"The model refused a batch of tokens: {exc}")
+
+    def _flush(self) -> None:
+        """One write for all that a step has to say: a system call per answer costs more than the frames."""
+        if self._frames:
+            frames, self._frames = self._frames, []
+            self._send(*frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapter.chat import Sampling
+from adapter.chat import Sampling, TokenBias
 
 # llama-server's defaults (common/common.h), which people compare us with.
 TEMPERATURE = 0.8
@@ -19,19 +19,23 @@ RANDOM_SEED = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`llama_sampler_init_<name>(*values)`; `penalties` gets the size of the vocabulary before its values."""
+    """`llama_sampler_init_<name>(*values)`; `penalties` gets the size of the vocabulary before its values, `logit_bias` its biases."""
 
     name: str
     values: tuple[int | float, ...] = ()
+    biases: tuple[TokenBias, ...] = ()
 
 
-def sampling_steps(sampling: Sampling, *, n_ctx: int) -> list[Step]:
-    """The chain for one answer. Temperature 0 is greedy, after the penalties.
+def sampling_steps(sampling: Sampling, *, n_ctx: int, choice: int = 0) -> list[Step]:
+    """The chain for one answer. Temperature 0 is greedy, after biases and penalties.
+
+    choice: which of several answers to one request; added to the seed, so that they differ and can be had again.
 
     Penalties count the tokens of the answer, not of the prompt, as OpenAI words it; frequency and
     presence look back over all of it, the repeat penalty over its own short window.
     """
-    steps = _penalties(sampling, n_ctx)
+    steps = [Step("logit_bias", biases=sampling.logit_bias)] if sampling.logit_bias else []
+    steps += _penalties(sampling, n_ctx)
     temperature = TEMPERATURE if sampling.temperature is None else sampling.temperature
     if temperature <= 0:
         return [*steps, Step("greedy")]
@@ -44,7 +48,7 @@ def sampling_steps(sampling: Sampling, *, n_ctx: int) -> list[Step]:
         steps.append(Step("top_p", (top_p, 1)))
     if min_p > 0:
         steps.append(Step("min_p", (min_p, 1)))
-    return [*steps, Step("temp", (temperature,)), Step("dist", (_seed(sampling.seed),))]
+    return [*steps, Step("temp", (temperature,)), Step("dist", (_seed(sampling.seed, choice),))]
 
 
 def _penalties(sampling: Sampling, n_ctx: int) -> list[Step]:
@@ -57,9 +61,9 @@ def _penalties(sampling: Sampling, n_ctx: int) -> list[Step]:
     return steps
 
 
-def _seed(seed: int | None) -> int:
+def _seed(seed: int | None, choice: int) -> int:
     """A 64-bit seed folded into llama.cpp's 32 bits, never by chance its "any seed"."""
     if seed is None:
         return RANDOM_SEED
-    folded = (seed ^ (seed >> 32)) & 0xFFFFFFFF
+    folded = ((seed ^ (seed >> 32)) + choice) & 0xFFFFFFFF
     return 0 if folded == RANDOM_SEED else folded

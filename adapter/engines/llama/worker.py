@@ -19,17 +19,26 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from adapter.engines.llama import link
+from adapter.engines.llama import cores, embed_loop, link
+from adapter.engines.llama.embed_front import EmbedFront
+from adapter.engines.llama.embed_loop import EmbedLoop
+from adapter.engines.llama.embed_model import EmbedShape
 from adapter.engines.llama.front import Front
-from adapter.engines.llama.loop import DecodeLoop, Inbox, Stop
-from adapter.engines.llama.model import ModelBroken, ModelError, ModelShape
+from adapter.engines.llama.kv_file import Identity
+from adapter.engines.llama.kv_identity import model_hash
+from adapter.engines.llama.kv_store import KvStore
+from adapter.engines.llama.loop import DecodeLoop, Inbox, LoopShape, Stop
+from adapter.engines.llama.model import Model, ModelBroken, ModelError, ModelShape
+from adapter.engines.llama.pins import bakes
 from adapter.engines.llama.template import ChatTemplate, TemplateError
-from adapter.engines.llama.threads import choose_threads
 from adapter.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 16
+# For a prefix that is just being written; the adapter waits 3 s for the whole process.
+STORE_CLOSE_S = 1.5
+INSTALL = "install it with: pip install 'farmhand[llama]' (or run scripts/setup)"
 
 
 class Socket:
@@ -40,8 +49,9 @@ class Socket:
         self._sending = threading.Lock()
         self._reader = link.FrameReader()
 
-    def send(self, frame: link.Frame) -> None:
-        data = link.render_frame(frame)
+    def send(self, *frames: link.Frame) -> None:
+        """In one write. Raises OSError when the adapter is gone."""
+        data = b"".join(map(link.render_frame, frames))
         with self._sending:
             self._sock.sendall(data)
 
@@ -90,8 +100,12 @@ def serve(sock: Socket) -> int:
     reader.start()
     hello = reader.hello()
     began_s = time.monotonic()
-    threads = hello.threads or choose_threads(_max_frequencies(), len(_usable_cores()))
-    shape = ModelShape(hello.path, hello.slots, hello.ctx_tokens, hello.batch_tokens, threads)
+    threads = cores.settle(hello.threads)
+    if hello.embeds:
+        return _serve_embeddings(sock, reader, hello, threads, began_s)
+    shape = ModelShape(
+        hello.path, hello.slots, hello.ctx_tokens, hello.batch_tokens, threads, hello.kv_type, hello.draft_tokens
+    )
     try:
         from adapter.engines.llama.binding import LlamaModel
 
@@ -101,44 +115,78 @@ def serve(sock: Socket) -> int:
     except (ModelError, TemplateError) as exc:
         return _give_up(sock, str(exc))
     except (ImportError, OSError, RuntimeError) as exc:
-        remedy = "install it with: pip install 'farmhand[llama]' (or run scripts/setup)"
-        return _give_up(sock, f"llama-cpp-python cannot be loaded ({exc}); {remedy}")
+        return _give_up(sock, f"llama-cpp-python cannot be loaded ({exc}); {INSTALL}")
+    store = _open_store(hello, model)
     inbox: Inbox = queue.SimpleQueue()
+    pinned = list(bakes(hello.pins, template, model)) if store else []
+    if store is not None:
+        store.pin_only([bake.prompt for bake in pinned])
+    for bake in pinned:
+        inbox.put(bake)
     reader.take = Front(model, template, inbox, sock.send).take
     signal.signal(signal.SIGTERM, lambda *_: inbox.put(Stop()))
     load_s = time.monotonic() - began_s
     logger.info("model loaded path=%s threads=%s load_s=%.2f", hello.path, threads, load_s)
     sock.send(link.Ready(facts.description, facts.ctx_tokens, threads, load_s))
+    loop_shape = LoopShape(hello.slots, hello.queue, threads, hello.kv_save_tokens, hello.draft_tokens)
     try:
-        DecodeLoop(model, sock.send, slots=hello.slots, max_waiting=hello.queue).run(inbox)
+        DecodeLoop(model, sock.send, loop_shape, store).run(inbox)
+    except ModelBroken as exc:
+        return _give_up(sock, str(exc))
+    finally:
+        if store is not None:
+            store.close(STORE_CLOSE_S)
+    model.close()
+    return 0
+
+
+def _serve_embeddings(sock: Socket, reader: Reader, hello: link.Hello, threads: int, began_s: float) -> int:
+    """As `serve`, for a model that makes vectors and no text."""
+    try:
+        from adapter.engines.llama.binding_embed import LlamaEmbedder
+
+        model = LlamaEmbedder(EmbedShape(hello.path, hello.ctx_tokens, hello.batch_tokens, threads))
+    except ModelError as exc:
+        return _give_up(sock, str(exc))
+    except (ImportError, OSError, RuntimeError) as exc:
+        return _give_up(sock, f"llama-cpp-python cannot be loaded ({exc}); {INSTALL}")
+    inbox: embed_loop.Inbox = queue.SimpleQueue()
+    reader.take = EmbedFront(model, inbox, sock.send).take
+    signal.signal(signal.SIGTERM, lambda *_: inbox.put(Stop()))
+    facts, load_s = model.facts, time.monotonic() - began_s
+    logger.info("embedding model loaded path=%s threads=%s load_s=%.2f", hello.path, threads, load_s)
+    sock.send(link.Ready(facts.description, facts.text_tokens, threads, load_s, facts.width))
+    try:
+        EmbedLoop(model, sock.send, max_requests=hello.slots + hello.queue, threads=threads).run(inbox)
     except ModelBroken as exc:
         return _give_up(sock, str(exc))
     model.close()
     return 0
 
 
+def _open_store(hello: link.Hello, model: Model) -> KvStore | None:
+    """Where computed prefixes are kept, if anywhere. A store of no bytes removes what this model once kept."""
+    if not hello.kv_dir:
+        return None
+    folder = Path(hello.kv_dir)
+    identity = Identity(
+        model_hash=model_hash(Path(hello.path), folder),
+        n_ctx=model.facts.ctx_tokens,
+        n_seq=1,  # each sequence has cells of its own, so what is saved fits whatever the number of slots
+        kv_type=hello.kv_type,
+        library=model.facts.kv_layout,
+    )
+    store = KvStore(
+        folder, identity, max_bytes=hello.kv_store_bytes, log=logger, trims=model.facts.trims
+    )
+    store.open()
+    return store
+
+
 def _give_up(sock: Socket, message: str) -> int:
     logger.info("worker ends: %s", message)
     sock.send(link.Failed(None, EngineUnavailable.code, message))
     return 1
-
-
-def _usable_cores() -> set[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
-def _max_frequencies() -> list[int]:
-    """Of the usable cores, in kHz; empty where the kernel does not tell."""
-    frequencies = []
-    for core in _usable_cores():
-        try:
-            text = Path(f"/sys/devices/system/cpu/cpu{core}/cpufreq/cpuinfo_max_freq").read_text()
-            frequencies.append(int(text))
-        except (OSError, ValueError):
-            return []
-    return frequencies
 
 
 def main() -> None:

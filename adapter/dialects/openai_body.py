@@ -12,7 +12,7 @@ from adapter.errors import BadRequest
 def parse_json_object(raw: bytes, *, max_nesting: int) -> dict[str, Any]:
     """Bytes of a body -> its JSON object. Raises `BadRequest` for anything else."""
     if not raw.strip():
-        raise BadRequest("The request body is empty; send a JSON object with 'model' and 'messages'.")
+        raise BadRequest("The request body is empty; send a JSON object.")
     too_deep = BadRequest(f"The JSON is nested deeper than {max_nesting} levels (server.max_nesting).")
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)
@@ -27,7 +27,7 @@ def parse_json_object(raw: bytes, *, max_nesting: int) -> dict[str, Any]:
         raise BadRequest(f"The request body is not valid JSON: {str(exc)[:120]}.") from None
     if not isinstance(body, dict):
         raise BadRequest(f"The request body must be a JSON object, not {kind_of(body)}.")
-    if _deeper_than(body, max_nesting):
+    if deeper_than(body, max_nesting):
         raise too_deep
     return body
 
@@ -36,7 +36,8 @@ def _refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON number")
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def deeper_than(value: Any, limit: int) -> bool:
+    """Is the value nested in more than `limit` levels of arrays and objects?"""
     level: list[Any] = [value]
     for _ in range(limit):
         level = [

@@ -1,96 +1,137 @@
-"""OpenAI's request body -> our words. Pure.
+"""OpenAI's body of a chat -> our words. Pure.
 
 What decides each rule is `protocols/clients.md`: content comes in every shape (2.7), messages carry foreign
 keys, nothing that was asked for may be dropped without a word. A field is therefore honoured, refused by
 name (where ignoring it would change the answer's meaning), or passed over as a hint and listed
-in `ChatRequest.ignored`.
+in `Asked.ignored`. What only some models can honour stands in `Asked.needs`, with its field, for the router.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from adapter.chat import Chat
+from adapter.chat import Chat, Completion, ToolMode
 from adapter.dialects.openai_messages import parse_messages
-from adapter.dialects.openai_refusals import REFUSALS
-from adapter.dialects.openai_sampling import parse_sampling
-from adapter.dialects.openai_values import boolean, whole_text, wrong_type
+from adapter.dialects.openai_output import OUTPUT_FIELDS, parse_output
+from adapter.dialects.openai_refusals import REFUSALS, refuse_unbuilt
+from adapter.dialects.openai_request import (
+    MAX_ANSWERS,
+    Asked,
+    bounded_names,
+    given_fields,
+    parse_model,
+    parse_stream,
+)
+from adapter.dialects.openai_sampling import SAMPLING_FIELDS, parse_sampling
+from adapter.dialects.openai_thinking import (
+    THINKING_FIELDS,
+    parse_reasoning,
+    parse_template_options,
+    unheeded_reasoning,
+)
+from adapter.dialects.openai_tools import AskedTools, parse_tools
+from adapter.dialects.openai_values import boolean, integer
+from adapter.engines.base import Can
 from adapter.errors import BadRequest
 
-MAX_MODEL_CHARS = 512
-# Every last chunk repeats them; a body of junk must not come back as an answer of junk.
-MAX_IGNORED = 32
+MAX_TOP_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One parsed request. `chat.model` is still the name that the client asked for.
+    """One parsed chat. `chat.model` is still the name that the client asked for.
 
-    ignored: hints and unknown fields that the answer does not depend on, in the order sent, the first 32.
+    legacy_calls: the tools came as `functions`, so a call is answered as `function_call`.
     """
 
     chat: Chat
-    stream: bool
-    include_usage: bool
-    ignored: tuple[str, ...]
+    asked: Asked
+    legacy_calls: bool = False
 
 
 def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096) -> ChatRequest:
     """The body of `POST /v1/chat/completions` -> `ChatRequest`. Raises `BadRequest` naming the field."""
-    given = {key: value for key, value in body.items() if value is not None}
-    for name, refuse in REFUSALS.items():
-        if name in given:
-            refuse(given)
-    stream = boolean(given, "stream", default=False)
-    return ChatRequest(
-        chat=Chat(
-            model=_model(given),
-            messages=parse_messages(given, max_messages),
-            sampling=parse_sampling(given),
-        ),
-        stream=stream,
-        include_usage=_include_usage(given),
-        ignored=tuple(islice(_ignored(given), MAX_IGNORED)),
+    given = given_fields(body)
+    refuse_unbuilt(given, REFUSALS)
+    tools = parse_tools(given)
+    stream, include_usage = parse_stream(given)
+    chat = Chat(
+        model=parse_model(given),
+        messages=parse_messages(given, max_messages),
+        sampling=parse_sampling(given),
+        tools=tools.tools,
+        tool_choice=tools.choice,
+        output=parse_output(given),
+        reasoning=parse_reasoning(given),
+        n=parse_n(given),
+        logprobs=_logprobs(given),
+        template_options=parse_template_options(given),
     )
+    asked = Asked(
+        model=chat.model,
+        needs=_needs(chat, tools),
+        wishes=frozenset({Can.CONTINUE} if chat.continues else ()),
+        stream=stream,
+        include_usage=include_usage,
+        ignored=bounded_names(_ignored(given)),
+        hints=tuple(_hints(given, tools)),
+    )
+    return ChatRequest(chat, asked, legacy_calls=tools.legacy)
+
+
+def parse_n(given: Mapping[str, Any]) -> int:
+    return integer(given, "n", 1, MAX_ANSWERS) or 1
+
+
+def _logprobs(given: Mapping[str, Any]) -> int | None:
+    wanted = boolean(given, "logprobs", default=False)
+    top = integer(given, "top_logprobs", 0, MAX_TOP_LOGPROBS)
+    if top and not wanted:
+        raise BadRequest("'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
+    return (top or 0) if wanted else None
+
+
+def _needs(chat: Chat, tools: AskedTools) -> dict[Can, str]:
+    """Tools that may not be called are no need: nobody can call what the model never sees."""
+    needs = {Can.CHAT: "model"}
+    if tools.tools and tools.choice.mode is not ToolMode.NONE:
+        needs[Can.TOOLS] = tools.param
+    return needs | answer_needs(chat)
+
+
+def answer_needs(request: Chat | Completion) -> dict[Can, str]:
+    """What chats and completions may ask for alike."""
+    needs = {}
+    if request.output is not None:
+        needs[Can.OUTPUT] = request.output.param
+    if request.logprobs is not None:
+        needs[Can.LOGPROBS] = "logprobs"
+    if request.sampling.logit_bias:
+        needs[Can.LOGIT_BIAS] = "logit_bias"
+    if request.n > 1:
+        needs[Can.MANY] = "n"
+    return needs
+
+
+def _hints(given: Mapping[str, Any], tools: AskedTools) -> Iterator[tuple[Can, str]]:
+    if tools.tools and tools.choice.mode is ToolMode.NONE:
+        yield Can.TOOLS, tools.param
+    yield from ((Can.REASONING, name) for name in THINKING_FIELDS if given.get(name, {}) != {})
+    if given.get("chat_template_kwargs"):
+        yield Can.TOKENIZE, "chat_template_kwargs"  # who tokenizes messages has the template
 
 
 def _ignored(given: Mapping[str, Any]) -> Iterator[str]:
-    return (whole_text(key)[:64] for key in given if key not in _HONOURED and not _is_neutral(given, key))
-
-
-def _model(given: Mapping[str, Any]) -> str:
-    value = given.get("model", "auto")
-    if not isinstance(value, str):
-        raise wrong_type("model", "a string", value)
-    if len(value) > MAX_MODEL_CHARS:
-        raise BadRequest(
-            f"'model' has {len(value)} characters; at most {MAX_MODEL_CHARS} are possible.", param="model"
-        )
-    return whole_text(value).strip() or "auto"
-
-
-def _include_usage(given: Mapping[str, Any]) -> bool:
-    options = given.get("stream_options", {})
-    if not isinstance(options, dict):
-        raise wrong_type("stream_options", "an object", options)
-    value = options.get("include_usage") or False
-    if not isinstance(value, bool):
-        raise wrong_type("stream_options.include_usage", "true or false", value)
-    return value
+    yield from (key for key in given if key not in _HONOURED)
+    yield from unheeded_reasoning(given)
 
 
 _HONOURED = frozenset(
     {
-        "model", "messages", "stream", "stream_options", "temperature", "top_p", "top_k", "min_p",
-        "frequency_penalty", "presence_penalty", "repeat_penalty", "repetition_penalty", "max_tokens",
-        "max_completion_tokens", "stop", "seed",
+        "model", "messages", "stream", "stream_options", "tools", "tool_choice", "parallel_tool_calls", "functions",
+        "function_call", "n", "logprobs", "top_logprobs", "chat_template_kwargs",
+        *SAMPLING_FIELDS, *OUTPUT_FIELDS, *THINKING_FIELDS, *REFUSALS,
     }
 )  # fmt: skip
-
-
-def _is_neutral(given: Mapping[str, Any], key: str) -> bool:
-    """Was the field checked above and found to ask for nothing? Tools that may not be called were set aside."""
-    return key in REFUSALS and not (key in ("tools", "functions") and given[key])

@@ -1,22 +1,23 @@
-"""Our words -> OpenAI's JSON: completions, chunks, errors, models. Pure.
+"""Our words -> OpenAI's JSON: what all answers share, errors, models. Pure.
 
 The forms are the "safe form" of `protocols/clients.md` 5: every key there that some client breaks without is
 always present. What OpenAI has no place for goes under the one extension key `farmhand`, which every
-client tried ignores.
+client tried ignores. Chats are in `openai_render_chat.py`, completions in `openai_render_text.py`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from adapter.chat import Finished, ReasoningDelta, TextDelta, Usage
-from adapter.engines.base import ModelCard
+from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from adapter.engines.base import Can, ModelCard
 from adapter.errors import AdapterError
 
 Json = dict[str, Any]
+Delta = TextDelta | ReasoningDelta | ToolCallDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,49 @@ class Envelope:
         return said
 
 
-@dataclass(slots=True)
-class Answer:
-    """The parts of a plain answer as they come in."""
+class AnswerForm(Protocol):
+    """One answer on its way out: collected for a plain body, or chunk by chunk.
 
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
+    `envelope` may be replaced at any time: who answers is known only once somebody does.
+    """
 
-    def add(self, event: TextDelta | ReasoningDelta) -> None:
-        (self.text if isinstance(event, TextDelta) else self.reasoning).append(event.text)
+    envelope: Envelope
+
+    def add(self, event: Delta | ChoiceFinished) -> None:
+        """More of a plain answer."""
+
+    def body(self, end: Finished) -> Json:
+        """The whole plain answer."""
+
+    def opening(self) -> list[Json]:
+        """What a stream says at once, before there is any text."""
+
+    def chunk(self, event: Delta | ChoiceFinished) -> Json | None:
+        """What a stream says of an event; `None` for nothing yet."""
+
+    def keepalive(self) -> Json:
+        """Nothing new, in the only form of patience that keeps every direct client (`protocols/clients.md` 6)."""
+
+    def closing(self, end: Finished) -> list[Json]:
+        """The last chunks."""
+
+
+class Open:
+    """Which of `n` choices are not complete yet. Nothing is asked of it per token."""
+
+    def __init__(self, n: int) -> None:
+        self._open = list(range(n))
+
+    @property
+    def first(self) -> int:
+        return self._open[0] if self._open else 0
+
+    def close(self, choice: int) -> bool:
+        """This one is complete. Returns whether others are not: the last one's end belongs to the answer's end."""
+        if len(self._open) > 1 and choice in self._open:
+            self._open.remove(choice)
+            return True
+        return False
 
 
 def dump(value: Json) -> bytes:
@@ -55,23 +90,9 @@ def dump(value: Json) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-# --- plain answers --------------------------------------------------------------------------------------------
-
-
-def render_completion(envelope: Envelope, answer: Answer, end: Finished) -> Json:
-    """The body of a plain answer. `content` is always a string: null breaks Pydantic AI and ADK."""
-    message: Json = {"role": "assistant", "content": "".join(answer.text)}
-    if answer.reasoning:
-        message["reasoning_content"] = "".join(answer.reasoning)
-    return {
-        "id": envelope.id,
-        "object": "chat.completion",
-        "created": envelope.created,
-        "model": envelope.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": end.reason, "logprobs": None}],
-        "usage": render_usage(end.usage),
-        "farmhand": envelope.extension(end.usage),
-    }
+def finite_logprob(logprob: float) -> float:
+    """JSON has no infinity; OpenAI writes -9999 for what cannot come."""
+    return max(logprob, -9999.0)
 
 
 def render_usage(usage: Usage) -> Json:
@@ -81,46 +102,6 @@ def render_usage(usage: Usage) -> Json:
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
-
-
-# --- streams --------------------------------------------------------------------------------------------------
-
-
-def _chunk(envelope: Envelope, delta: Json, finish_reason: str | None = None) -> Json:
-    return {
-        "id": envelope.id,
-        "object": "chat.completion.chunk",
-        "created": envelope.created,
-        "model": envelope.model,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
-    }
-
-
-def render_role_chunk(envelope: Envelope) -> Json:
-    """The first chunk. The JS SDK's helper breaks without the role."""
-    return _chunk(envelope, {"role": "assistant", "content": ""})
-
-
-def render_keepalive_chunk(envelope: Envelope) -> Json:
-    """Nothing new: the only form of patience that keeps every direct client (`protocols/clients.md` 6)."""
-    return _chunk(envelope, {"content": ""})
-
-
-def render_delta_chunk(envelope: Envelope, event: TextDelta | ReasoningDelta) -> Json:
-    key = "content" if isinstance(event, TextDelta) else "reasoning_content"
-    return _chunk(envelope, {key: event.text})
-
-
-def render_finish_chunks(envelope: Envelope, end: Finished, *, include_usage: bool) -> list[Json]:
-    """The last chunk of the choice, then, if it was asked for, the one with the usage and no choice."""
-    last = _chunk(envelope, {}, end.reason)
-    last["farmhand"] = envelope.extension(end.usage)
-    if not include_usage:
-        return [last]
-    usage = _chunk(envelope, {})
-    usage["choices"] = []
-    usage["usage"] = render_usage(end.usage)
-    return [last, usage]
 
 
 # --- errors ---------------------------------------------------------------------------------------------------
@@ -138,6 +119,15 @@ def render_error(error: AdapterError) -> Json:
 
 def render_model(name: str, card: ModelCard, *, engine: str, created: int) -> Json:
     """One model object. LiteLLM reads the sizes, which must be integers (`protocols/clients.md` 2.10)."""
+    extension: Json = {
+        "engine": engine,
+        "model": card.id,
+        "loaded": card.loaded,
+        "multiline": card.multiline,
+        "can": sorted(card.can),
+    }
+    if Can.EMBEDDINGS in card.can and card.embedding_size:
+        extension["embedding_size"] = card.embedding_size
     return {
         "id": name,
         "object": "model",
@@ -147,7 +137,7 @@ def render_model(name: str, card: ModelCard, *, engine: str, created: int) -> Js
         "max_model_len": card.context_tokens,
         "max_input_tokens": card.context_tokens,
         "max_output_tokens": card.max_output_tokens,
-        "farmhand": {"engine": engine, "model": card.id, "loaded": card.loaded, "multiline": card.multiline},
+        "farmhand": extension,
     }
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapter.chat import Sampling
+from adapter.chat import Sampling, TokenBias
 from adapter.dialects.openai_values import integer, number, whole_text, wrong_type
 from adapter.errors import BadRequest
 
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
+MAX_BIASES = 1_024
 _INT64 = 2**63
+SAMPLING_FIELDS = (
+    "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repeat_penalty",
+    "repetition_penalty", "max_tokens", "max_completion_tokens", "stop", "seed", "logit_bias",
+)  # fmt: skip
 
 
 def parse_sampling(given: Mapping[str, Any]) -> Sampling:
@@ -27,6 +32,7 @@ def parse_sampling(given: Mapping[str, Any]) -> Sampling:
         max_tokens=_max_tokens(given),
         seed=integer(given, "seed", -_INT64, 2 * _INT64 - 1),
         stop=_stops(given),
+        logit_bias=_logit_bias(given),
     )
 
 
@@ -61,3 +67,25 @@ def _stops(given: Mapping[str, Any]) -> tuple[str, ...]:
                 param=f"stop[{index}]",
             )
     return tuple(dict.fromkeys(whole_text(entry) for entry in entries if entry))
+
+
+def _logit_bias(given: Mapping[str, Any]) -> tuple[TokenBias, ...]:
+    """`{"15043": -100}`: ids are keys, so they come as strings."""
+    value = given.get("logit_bias", {})
+    if not isinstance(value, dict):
+        raise wrong_type("logit_bias", "an object of token ids and numbers", value)
+    if len(value) > MAX_BIASES:
+        raise BadRequest(
+            f"'logit_bias' has {len(value)} entries; at most {MAX_BIASES} are possible.", param="logit_bias"
+        )
+    biases: dict[int, float] = {}
+    for key, bias in value.items():
+        if not (key.isascii() and key.isdigit() and len(key) <= 10 and int(key) < 2**31):
+            raise BadRequest(
+                f"'logit_bias' has the key '{whole_text(key[:20])}', which is not a token id.", param="logit_bias"
+            )
+        number({"logit_bias": bias}, "logit_bias", -100, 100)
+        if bias is None or int(key) in biases:
+            raise BadRequest(f"'logit_bias' needs one number for the token {int(key)}.", param="logit_bias")
+        biases[int(key)] = float(bias)
+    return tuple(TokenBias(token, bias) for token, bias in biases.items() if bias)

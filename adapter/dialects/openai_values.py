@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapter.errors import BadRequest
@@ -65,4 +66,26 @@ def integer(given: Mapping[str, Any], name: str, low: int, high: int) -> int | N
         raise wrong_type(name, "a whole number", value)
     if not low <= value <= high:
         raise BadRequest(f"'{name}' must be from {low} to {high}; got {value!s:.40}.", param=name)
+    return value
+
+
+def json_text(value: object, where: str) -> str:
+    """A value of the parsed request as JSON text again, keys in their order, fit for UTF-8."""
+    try:
+        return whole_text(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    except ValueError:  # 1e999 was read as infinity, which JSON has no word for
+        raise BadRequest(f"'{where}' holds a number that is too large.", param=where) from None
+
+
+def one_of(given: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The one field of `names` that was given, `None` if none was. Raises `BadRequest` for several."""
+    sent = [name for name in names if name in given]
+    if len(sent) > 1:
+        raise BadRequest(f"'{sent[1]}' and '{sent[0]}' ask for the same; send only one of them.", param=sent[1])
+    return sent[0] if sent else None
+
+
+def token_id(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise BadRequest(f"'{where}' must be a token id, a whole number from 0.", param=where)
     return value

@@ -5,19 +5,32 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from adapter.chat import Chat, Event, Started
-from adapter.engines.base import Engine, Health, ModelCard
-from adapter.errors import AdapterError, BadRequest, ContextTooLong
-from adapter.routing import Listing, Target, resolve
+from adapter.chat import Chat, Completion, Embedding, Event, Message, Started, Tokens
+from adapter.engines.base import (
+    Adjusts,
+    Can,
+    Completes,
+    Embeds,
+    Engine,
+    Health,
+    ModelCard,
+    Pressure,
+    Tokenizes,
+)
+from adapter.errors import AdapterError, BadRequest, ContextTooLong, NotCapable
+from adapter.routing import NO_NEEDS, Listing, Needs, Target, resolve
 from adapter.settings import EngineSettings, Settings
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # Imported only when configured, so that a missing library costs nobody else anything.
 ENGINE_CLASSES = {
@@ -82,9 +95,11 @@ class Registry:
         """Every engine's models, at most `LISTING_S` old, in order of preference."""
         return list(await asyncio.gather(*(self._listing(engine) for engine in self._engines.values())))
 
-    async def targets(self, asked: str) -> tuple[Target, ...]:
-        """Who can answer for the model name `asked`. Raises as `routing.resolve`."""
-        return resolve(asked, await self.listings(), self.routes)
+    async def targets(
+        self, asked: str, needs: Needs = NO_NEEDS, wishes: AbstractSet[Can] = frozenset()
+    ) -> tuple[Target, ...]:
+        """Who can answer for the model name `asked` and do what is needed. Arguments and errors as of `routing.resolve`."""
+        return resolve(asked, await self.listings(), self.routes, needs, wishes)
 
     async def _listing(self, engine: Engine) -> Listing:
         known = self._known.get(engine.name)
@@ -101,7 +116,7 @@ class Registry:
         cards: tuple[ModelCard, ...] = ()
         try:
             async with asyncio.timeout(ASK_S):
-                cards = tuple(await engine.models())
+                cards = tuple(_believed(engine, card) for card in await engine.models())
                 trouble = "" if cards else await self._trouble(engine)
         except TimeoutError:
             trouble = f"It did not say within {ASK_S:g} s which models it has."
@@ -119,30 +134,124 @@ class Registry:
         health = await engine.health()
         return "" if health.ready else health.detail
 
-    async def generate(self, chat: Chat, targets: Sequence[Target]) -> AsyncGenerator[Event | Target, None]:
+    def generate(self, chat: Chat, targets: Sequence[Target]) -> AsyncGenerator[Event | Target, None]:
         """The first target's answer that begins; yields each `Target` that is tried, then its events.
 
         A target that fails before its first delta is passed over, unless the request itself is at fault. When all
         fail, the first one's error is raised: it is the best engine's, and its remedy the most useful.
         """
+
+        def begin(engine: Engine, model: str) -> AsyncGenerator[Event, None]:
+            return engine.generate(replace(chat, model=model))
+
+        return self._first_answer(begin, targets)
+
+    def complete(self, completion: Completion, targets: Sequence[Target]) -> AsyncGenerator[Event | Target, None]:
+        """As `generate`, for text to go on with. The targets' models have `Can.COMPLETIONS`."""
+
+        def begin(engine: Engine, model: str) -> AsyncGenerator[Event, None]:
+            assert isinstance(engine, Completes)  # `_believed` saw to it
+            return engine.complete(replace(completion, model=model))
+
+        return self._first_answer(begin, targets)
+
+    async def _first_answer(
+        self, begin: Callable[[Engine, str], AsyncGenerator[Event, None]], targets: Sequence[Target]
+    ) -> AsyncGenerator[Event | Target, None]:
         first: AdapterError | None = None
         for target in targets:
             yield target
-            engine = self._engines[target.engine]
             begun = False
             try:
-                async with aclosing(engine.generate(replace(chat, model=target.model))) as events:
+                async with aclosing(begin(self._engines[target.engine], target.model)) as events:
                     async for event in events:
                         begun = begun or not isinstance(event, Started)
                         yield event
                 return
             except AdapterError as exc:
-                if begun or (isinstance(exc, BadRequest) and not isinstance(exc, ContextTooLong)):
+                if begun or _is_the_requests_fault(exc):
                     raise
                 first = first or exc
-                logger.warning(
-                    "target failed engine=%s model=%s code=%s message=%s",
-                    target.engine, target.model, exc.code, exc.message,
-                )  # fmt: skip
+                _log_failure(target, exc)
         assert first is not None
         raise first
+
+    async def embed(self, texts: Sequence[str], targets: Sequence[Target]) -> tuple[Target, Embedding]:
+        """The vectors, and who made them. The targets' models have `Can.EMBEDDINGS`."""
+
+        async def ask(engine: Engine, model: str) -> Embedding:
+            assert isinstance(engine, Embeds)
+            return await engine.embed(model, texts)
+
+        return await self._first_result(ask, targets)
+
+    async def tokenize(
+        self, text: str | Sequence[Message], targets: Sequence[Target], *, specials: bool, parse_specials: bool
+    ) -> tuple[Target, Tokens]:
+        """As `Tokenizes.tokenize`. The targets' models have `Can.TOKENIZE`."""
+
+        async def ask(engine: Engine, model: str) -> Tokens:
+            assert isinstance(engine, Tokenizes)
+            return await engine.tokenize(model, text, specials=specials, parse_specials=parse_specials)
+
+        return await self._first_result(ask, targets)
+
+    async def detokenize(self, tokens: Sequence[int], targets: Sequence[Target]) -> tuple[Target, str]:
+        """As `Tokenizes.detokenize`."""
+
+        async def ask(engine: Engine, model: str) -> str:
+            assert isinstance(engine, Tokenizes)
+            return await engine.detokenize(model, tokens)
+
+        return await self._first_result(ask, targets)
+
+    async def _first_result(
+        self, ask: Callable[[Engine, str], Awaitable[Result]], targets: Sequence[Target]
+    ) -> tuple[Target, Result]:
+        """As `_first_answer`, but only among engines with the same model: vectors and ids of two models do not mix."""
+        first: AdapterError | None = None
+        for target in targets:
+            if target.model != targets[0].model:
+                continue
+            try:
+                return target, await ask(self._engines[target.engine], target.model)
+            except AdapterError as exc:
+                if _is_the_requests_fault(exc):
+                    raise
+                first = first or exc
+                _log_failure(target, exc)
+        assert first is not None
+        raise first
+
+    async def pressure(self, level: Pressure) -> list[str]:
+        """Pass `level` on to every engine that burns this phone's battery; returns their names.
+
+        All are told before the first one's failure is raised.
+        """
+        engines = {name: engine for name, engine in self._engines.items() if isinstance(engine, Adjusts)}
+        results = await asyncio.gather(*(e.pressure(level) for e in engines.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return list(engines)
+
+
+def _believed(engine: Engine, card: ModelCard) -> ModelCard:
+    """The card without capabilities that the engine has no method for: nobody shall be sent to a method that is not there."""
+    claims = [
+        (Can.COMPLETIONS, isinstance(engine, Completes)),
+        (Can.EMBEDDINGS, isinstance(engine, Embeds)),
+        (Can.TOKENIZE, isinstance(engine, Tokenizes)),
+    ]
+    return replace(card, can=card.can - {can for can, is_so in claims if not is_so})
+
+
+def _is_the_requests_fault(error: AdapterError) -> bool:
+    """Another model may have more room, or be able to do it; but no other will honour a field that is wrong."""
+    return isinstance(error, BadRequest) and not isinstance(error, ContextTooLong | NotCapable)
+
+
+def _log_failure(target: Target, error: AdapterError) -> None:
+    logger.warning(
+        "target failed engine=%s model=%s code=%s message=%s", target.engine, target.model, error.code, error.message
+    )

@@ -1,18 +1,18 @@
-"""One chat answer, from the registry's events to a plain body or a stream."""
+"""One answer, from the registry's events to a plain body or a stream."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from adapter.chat import Finished, ReasoningDelta, Started, TextDelta
-from adapter.dialects import openai_render as render
-from adapter.dialects.openai_parse import ChatRequest
-from adapter.engines.registry import Registry
+from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
+from adapter.dialects.openai_render import AnswerForm, Json, dump, render_error
+from adapter.dialects.openai_request import Asked
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.pump import EventPump, Item
@@ -23,46 +23,44 @@ from adapter.wire import sse
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 CLIENT_GONE = "client_gone"
+_SHOWN = (TextDelta, ReasoningDelta, ToolCallDelta, ChoiceFinished)
 
 
 class AnswerWriter:
     """Runs one request on the targets that were found for it, and writes what comes.
 
-    Cancelling either method (the client left, with aiohttp's `handler_cancellation`) closes the engine's
-    iterator before the cancellation goes on.
+    events: what the engines say. form: how it looks. Cancelling either method (the client left, with aiohttp's
+    `handler_cancellation`) closes the engine's iterator before the cancellation goes on.
     """
 
     def __init__(
         self,
-        asked: ChatRequest,
-        targets: tuple[Target, ...],
+        asked: Asked,
+        events: AsyncGenerator[Item, None],
+        form: AnswerForm,
         *,
-        registry: Registry,
         answers: Answers,
         trace: Trace,
-        created: int,
     ) -> None:
         self._asked = asked
-        self._events = registry.generate(asked.chat, targets)
+        self._events = events
+        self._form = form
         self._answers = answers
         self._trace = trace
-        self._envelope = render.Envelope(
-            id=f"chatcmpl-{trace.id}", created=created, model=targets[0].model, engine=targets[0].engine,
-            ignored=asked.ignored,
-        )  # fmt: skip
 
     async def plain(self) -> web.Response:
         """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
-        answer = render.Answer()
         async with self._pumped() as pump:
             while (item := await pump.next()) is not None:
                 self._note(item)
-                if isinstance(item, TextDelta | ReasoningDelta):
-                    answer.add(item)
-                elif isinstance(item, Finished):
-                    body = render.render_completion(self._envelope, answer, item)
-                    return web.Response(body=render.dump(body), content_type="application/json")
+                if isinstance(item, Finished):
+                    body = self._form.body(item)
+                    return web.Response(body=dump(body), content_type="application/json")
+                if not isinstance(item, Started | Target):
+                    self._form.add(item)
         raise _cut_short()
 
     async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
@@ -75,7 +73,7 @@ class AnswerWriter:
             out = _Output(request, response, limits.write_stall_s)
             try:
                 await response.prepare(request)
-                await out.send(render.render_role_chunk(self._envelope))
+                await self._open(out, held)
                 await self._relay(pump, held, out, limits.keepalive_s)
                 await out.finish(sse.DONE)
             except ConnectionResetError:
@@ -86,10 +84,10 @@ class AnswerWriter:
 
     # --- parts ----------------------------------------------------------------------------------------------
 
-    def _pumped(self) -> _Registered:
+    def _pumped(self) -> _Registered[Item]:
         return _Registered(EventPump(self._events), self._answers)
 
-    async def _held(self, pump: EventPump, hold_s: float) -> Item | None:
+    async def _held(self, pump: EventPump[Item], hold_s: float) -> Item | None:
         """The first item with something to send, or `None` when the hold is over before there is one."""
         try:
             async with asyncio.timeout(hold_s):
@@ -101,25 +99,37 @@ class AnswerWriter:
             return None
         raise _cut_short()
 
-    async def _relay(self, pump: EventPump, item: Item | None, out: _Output, keepalive_s: float) -> None:
+    async def _open(self, out: _Output, held: Item | None) -> None:
+        """What is said at once. Headers alone may wait inside aiohttp, so something must follow them."""
+        opening = self._form.opening()
+        if not opening and held is None:
+            opening = [self._form.keepalive()]
+        for chunk in opening:
+            await out.send(chunk, more=True)
+        await out.flush()
+
+    async def _relay(self, pump: EventPump[Item], item: Item | None, out: _Output, keepalive_s: float) -> None:
         while True:
-            if isinstance(item, TextDelta | ReasoningDelta):
-                await out.send(render.render_delta_chunk(self._envelope, item), more=pump.ready())
+            if isinstance(item, _SHOWN):
+                chunk = self._form.chunk(item)
+                if chunk is not None:
+                    await out.send(chunk, more=True)
             elif isinstance(item, Finished):
-                usage = self._asked.include_usage
-                for chunk in render.render_finish_chunks(self._envelope, item, include_usage=usage):
+                for chunk in self._form.closing(item):
                     await out.send(chunk, more=True)
                 return
+            if not pump.ready():
+                await out.flush()
             item = await self._next_or_keepalive(pump, out, keepalive_s)
             self._note(item)
 
-    async def _next_or_keepalive(self, pump: EventPump, out: _Output, keepalive_s: float) -> Item:
+    async def _next_or_keepalive(self, pump: EventPump[Item], out: _Output, keepalive_s: float) -> Item:
         while True:
             try:
                 async with asyncio.timeout(keepalive_s):
                     item = await pump.next()
             except TimeoutError:
-                await out.send(render.render_keepalive_chunk(self._envelope))
+                await out.send(self._form.keepalive())
                 continue
             if item is None:
                 raise _cut_short()
@@ -132,7 +142,7 @@ class AnswerWriter:
             logger.error("id=%s failed in mid-stream", self._trace.id, exc_info=exc)
         self._trace.finish, self._trace.code = "error", error.code
         try:
-            await out.send(render.render_error(error))
+            await out.send(render_error(error))
             await out.finish()
         except ConnectionResetError:
             self._trace.finish = CLIENT_GONE
@@ -141,25 +151,39 @@ class AnswerWriter:
         """Keep envelope and trace in step with what happens."""
         trace = self._trace
         match item:
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
+                if trace.first_token_s is None:
+                    trace.first_token_s = asyncio.get_running_loop().time()
             case Target(engine, model):
-                self._envelope = replace(self._envelope, engine=engine, model=model)
+                ignored = self._asked.without_effect(item.can)
+                self._form.envelope = replace(self._form.envelope, engine=engine, model=model, ignored=ignored)
                 trace.engine, trace.model = engine, model
-            case TextDelta() | ReasoningDelta() if trace.first_token_s is None:
-                trace.first_token_s = asyncio.get_running_loop().time()
             case Finished(reason, usage):
                 trace.finish, trace.usage = reason, usage
             case _:
                 pass
 
 
-class _Registered:
+async def result_of(work: Callable[[], Awaitable[T]], answers: Answers) -> T:
+    """Do work that has one result as answers are given: an orderly stop waits for it, and then ends it with a word."""
+    async with _Registered(EventPump(_once(work)), answers) as pump:
+        result = await pump.next()
+    assert result is not None
+    return result
+
+
+async def _once(work: Callable[[], Awaitable[T]]) -> AsyncGenerator[T, None]:
+    yield await work()
+
+
+class _Registered(Generic[T]):
     """The pump, known to `Answers` for as long as it runs."""
 
-    def __init__(self, pump: EventPump, answers: Answers) -> None:
+    def __init__(self, pump: EventPump[T], answers: Answers) -> None:
         self._pump = pump
         self._answers = answers
 
-    async def __aenter__(self) -> EventPump:
+    async def __aenter__(self) -> EventPump[T]:
         self._answers.begin(self._pump)
         return await self._pump.__aenter__()
 
@@ -179,18 +203,18 @@ class _Output:
         self._stall_s = stall_s
         self._waiting = bytearray()
 
-    async def send(self, chunk: render.Json, *, more: bool = False) -> None:
+    async def send(self, chunk: Json, *, more: bool = False) -> None:
         """One event; kept for the next call if `more` is about to follow."""
-        self._waiting += sse.encode(render.dump(chunk))
+        self._waiting += sse.encode(dump(chunk))
         if not more or len(self._waiting) > 16_384:
-            await self._write()
+            await self.flush()
 
     async def finish(self, last: bytes = b"") -> None:
         self._waiting += last
-        await self._write()
+        await self.flush()
         await self._bounded(self._response.write_eof())
 
-    async def _write(self) -> None:
+    async def flush(self) -> None:
         if self._waiting:
             data, self._waiting = bytes(self._waiting), bytearray()
             await self._bounded(self._response.write(data))

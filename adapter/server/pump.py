@@ -1,4 +1,4 @@
-"""An engine's event iterator, driven by one task, read by a handler that must also watch the clock.
+"""An iterator of an engine's, usually of `Item`s, driven by one task, read by a handler that must also watch the clock.
 
 A handler that awaited the iterator with a timeout would cancel it; a task between the two lets the handler give up waiting
 without disturbing the engine, and gives shutdown a place to put an error.
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from adapter.chat import Event
 from adapter.errors import AdapterError
@@ -19,20 +19,21 @@ from adapter.routing import Target
 logger = logging.getLogger(__name__)
 
 Item = Event | Target
+T = TypeVar("T")
 
 # Events that may wait for a slow client before the engine is held back.
 QUEUE_EVENTS = 256
 
 
-class EventPump:
+class EventPump(Generic[T]):
     """`async with EventPump(iterator) as pump`: then `await pump.next()` until `None` or an error.
 
     Leaving the block closes the iterator and waits until that is done: the engine's seat is free afterwards.
     """
 
-    def __init__(self, events: AsyncGenerator[Item, None]) -> None:
+    def __init__(self, events: AsyncGenerator[T, None]) -> None:
         self._events = events
-        self._queue: asyncio.Queue[Item | BaseException | None] = asyncio.Queue(QUEUE_EVENTS)
+        self._queue: asyncio.Queue[T | BaseException | None] = asyncio.Queue(QUEUE_EVENTS)
         self._abort: AdapterError | None = None
         self._running = False
         self._task: asyncio.Task[None] | None = None
@@ -54,7 +55,7 @@ class EventPump:
         if self._task is not None and self._running:
             self._task.cancel()  # a task cancelled before its first step would never reach the queue
 
-    async def next(self) -> Item | None:
+    async def next(self) -> T | None:
         """The next event, or `None` after the last one. Raises what the engine raised. Safe to cancel."""
         item = await self._queue.get()
         if isinstance(item, BaseException):

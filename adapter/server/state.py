@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -19,18 +20,18 @@ from adapter.settings import Settings
 class Answers:
     """The answers under way, so that an orderly stop can wait for them and then end them with a word."""
 
-    pumps: set[EventPump] = field(default_factory=set)
+    pumps: set[EventPump[Any]] = field(default_factory=set)
     bodies: set[asyncio.Timeout] = field(default_factory=set)
     stopping: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self, pump: EventPump) -> None:
+    def begin(self, pump: EventPump[Any]) -> None:
         """Raises as `refuse_if_stopping`: an answer that begins after the draining would be cut without a word."""
         self.refuse_if_stopping()
         self.pumps.add(pump)
         self.idle.clear()
 
-    def end(self, pump: EventPump) -> None:
+    def end(self, pump: EventPump[Any]) -> None:
         self.pumps.discard(pump)
         if not self.pumps:
             self.idle.set()

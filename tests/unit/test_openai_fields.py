@@ -1,4 +1,4 @@
-"""The numbers, the stop strings, and the fields that are refused by name unless they ask for nothing."""
+"""The numbers, the stop strings, what is refused by name, and what only some models can do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapter.chat import Sampling
+from adapter.chat import Reasoning, Sampling, TokenBias
 from adapter.dialects.openai_parse import ChatRequest, parse_chat
+from adapter.dialects.openai_refusals import REFUSALS
+from adapter.engines.base import PLAIN_CHAT, Can
 from adapter.errors import BadRequest
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -126,45 +128,12 @@ def test_a_wrong_stop_is_named(stop: object, param: str) -> None:
 
 # --- refusals -------------------------------------------------------------------------------------------------
 
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
-
 REFUSED: list[tuple[str, object]] = [
-    ("n", 2),
-    ("n", 0),
-    ("n", 129),
-    ("n", "1"),
-    ("n", True),
-    ("tools", [TOOL]),
-    ("tools", {"f": TOOL}),
-    ("tools", "f"),
-    ("tool_choice", "required"),
-    ("tool_choice", {"type": "function", "function": {"name": "f"}}),
-    ("tool_choice", []),
-    ("functions", [{"name": "f"}]),
-    ("functions", "f"),
-    ("function_call", {"name": "f"}),
-    ("response_format", {"type": "json_object"}),
-    ("response_format", SCHEMA),
-    ("response_format", {"type": "grammar\ud83d"}),
-    ("response_format", {}),
-    ("response_format", "json_object"),
-    ("response_format", {"type": None}),
-    ("logprobs", True),
-    ("logprobs", 5),
-    ("top_logprobs", 3),
-    ("logit_bias", {"50256": -100}),
     ("modalities", ["text", "audio"]),
     ("modalities", "text"),
     ("audio", {"voice": "x"}),
     ("web_search_options", {}),
     ("web_search_options", {"search_context_size": "low"}),
-    ("grammar", "root ::= x"),
-    ("json_schema", {"type": "object"}),
-    ("guided_json", {"type": "object"}),
-    ("guided_regex", "[a-z]"),
-    ("guided_choice", ["a"]),
-    ("guided_grammar", "x"),
-    ("structured_outputs", {"regex": "x"}),
 ]
 
 
@@ -182,22 +151,30 @@ NEUTRAL: list[dict[str, Any]] = [
     {"tools": [], "tool_choice": "auto"},
     {"tool_choice": "none"},
     {"tool_choice": "auto"},
+    {"parallel_tool_calls": True},
     {"functions": []},
     {"functions": [], "function_call": "auto"},
     {"function_call": "none"},
     {"response_format": {"type": "text"}},
     {"logprobs": False},
+    {"logprobs": False, "top_logprobs": 0},
     {"top_logprobs": 0},
     {"logit_bias": {}},
+    {"logit_bias": {"7": 0}},
+    {"reasoning": {}},
+    {"max_reasoning_tokens": None},
+    {"chat_template_kwargs": {}},
     {"modalities": ["text"]},
     {"audio": {}},
     {"grammar": ""},
+    {"regex": ""},
     {"json_schema": {}},
     {"guided_json": ""},
     {"guided_regex": ""},
     {"guided_choice": []},
     {"guided_grammar": ""},
     {"structured_outputs": {}},
+    {"structured_outputs": {"json": None, "disable_fallback": False}},
 ]
 
 
@@ -206,17 +183,183 @@ def test_what_asks_for_nothing_passes_without_a_word(fields: dict[str, Any]) -> 
     assert parsed(**fields) == parsed()
 
 
-@pytest.mark.parametrize(("name", "choice"), [("tools", "tool_choice"), ("functions", "function_call")])
-def test_tools_that_may_not_be_called_are_set_aside(name: str, choice: str) -> None:
-    """Nobody can call what the model never sees; the answer says that they had no effect."""
-    assert parsed(**{name: [TOOL], choice: "none"}).ignored == (name,)
-    assert refused(**{name: [TOOL], choice: "auto"}).param == name
-    assert refused(**{name: [TOOL], choice: "required"}).param == name
-
-
 def test_every_refusal_has_a_neutral_value() -> None:
     """So that the two tables above are complete: a new refusal belongs into both."""
-    from adapter.dialects.openai_refusals import REFUSALS
-
     assert {name for name, _ in REFUSED} == set(REFUSALS)
-    assert {name for fields in NEUTRAL for name in fields} == set(REFUSALS) - {"web_search_options"}
+    assert set(REFUSALS) - {name for fields in NEUTRAL for name in fields} == {"web_search_options"}
+
+
+# --- what only some models can do -----------------------------------------------------------------------------
+
+
+def needs(**fields: Any) -> dict[Can, str]:
+    return {can: name for can, name in parsed(**fields).asked.needs.items() if can is not Can.CHAT}
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({}, {}),
+        ({"tools": [TOOL]}, {Can.TOOLS: "tools"}),
+        ({"tools": [TOOL], "tool_choice": "none"}, {}),
+        ({"functions": [{"name": "f"}]}, {Can.TOOLS: "functions"}),
+        ({"response_format": {"type": "json_object"}}, {Can.OUTPUT: "response_format"}),
+        ({"guided_regex": "a"}, {Can.OUTPUT: "guided_regex"}),
+        ({"structured_outputs": {"choice": ["a"]}}, {Can.OUTPUT: "structured_outputs.choice"}),
+        ({"logprobs": True}, {Can.LOGPROBS: "logprobs"}),
+        ({"logit_bias": {"7": 1}}, {Can.LOGIT_BIAS: "logit_bias"}),
+        ({"n": 2}, {Can.MANY: "n"}),
+        ({"reasoning_effort": "low", "max_reasoning_tokens": 0}, {}),
+        (
+            {"n": 2, "tools": [TOOL], "logprobs": True},
+            {Can.TOOLS: "tools", Can.LOGPROBS: "logprobs", Can.MANY: "n"},
+        ),
+    ],
+)
+def test_needs(fields: dict[str, Any], needed: dict[Can, str]) -> None:
+    assert needs(**fields) == needed
+
+
+@pytest.mark.parametrize(
+    ("last", "wished"),
+    [
+        ({"role": "user", "content": "hi"}, set()),
+        ({"role": "assistant", "content": "The answer is"}, {Can.CONTINUE}),
+        ({"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f"}}]}, set()),
+    ],
+)
+def test_a_partial_answer_wishes_to_be_continued(last: dict[str, Any], wished: set[Can]) -> None:
+    asked = parse_chat({"messages": [{"role": "user", "content": "q"}, last]}).asked
+    assert asked.wishes == wished
+    assert Can.CONTINUE not in asked.needs
+
+
+@pytest.mark.parametrize(
+    ("fields", "can", "name"),
+    [
+        ({"reasoning_effort": "low"}, Can.REASONING, "reasoning_effort"),
+        ({"max_reasoning_tokens": 0}, Can.REASONING, "max_reasoning_tokens"),
+        ({"reasoning": {"max_tokens": 5}}, Can.REASONING, "reasoning"),
+        ({"tools": [TOOL], "tool_choice": "none"}, Can.TOOLS, "tools"),
+        ({"functions": [{"name": "f"}], "function_call": "none"}, Can.TOOLS, "functions"),
+        ({"chat_template_kwargs": {"a": 1}}, Can.TOKENIZE, "chat_template_kwargs"),
+    ],
+)
+def test_hints_count_as_ignored_where_the_model_cannot(fields: dict[str, Any], can: Can, name: str) -> None:
+    asked = parsed(user="u", **fields).asked
+    assert asked.without_effect(PLAIN_CHAT) == ("user", name)
+    assert asked.without_effect(PLAIN_CHAT | {can}) == ("user",)
+
+
+# --- n, logprobs, biases --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "n", "logprobs"),
+    [
+        ({}, 1, None),
+        ({"n": 128}, 128, None),
+        ({"logprobs": True}, 1, 0),
+        ({"logprobs": True, "top_logprobs": 20}, 1, 20),
+    ],
+)
+def test_n_and_logprobs(fields: dict[str, Any], n: int, logprobs: int | None) -> None:
+    chat = parsed(**fields).chat
+    assert (chat.n, chat.logprobs) == (n, logprobs)
+
+
+def test_biases() -> None:
+    chat = parsed(logit_bias={"7": -100, "9": 1.5, "11": 0, "2147483647": 100}).chat
+    assert chat.sampling.logit_bias == (TokenBias(7, -100.0), TokenBias(9, 1.5), TokenBias(2**31 - 1, 100.0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"n": "1"}, "n"),
+        ({"n": True}, "n"),
+        ({"logprobs": 5}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"top_logprobs": 3, "logprobs": False}, "top_logprobs"),
+        ({"top_logprobs": 21, "logprobs": True}, "top_logprobs"),
+        ({"top_logprobs": -1, "logprobs": True}, "top_logprobs"),
+        ({"top_logprobs": "3", "logprobs": True}, "top_logprobs"),
+        ({"logit_bias": [[7, 1]]}, "logit_bias"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
+        ({"logit_bias": {"1.5": 1}}, "logit_bias"),
+        ({"logit_bias": {"": 1}}, "logit_bias"),
+        ({"logit_bias": {"\u0663": 1}}, "logit_bias"),  # a digit, but not one of JSON's
+        ({"logit_bias": {"2147483648": 1}}, "logit_bias"),
+        ({"logit_bias": {"9" * 5_000: 1}}, "logit_bias"),
+        ({"logit_bias": {"\ud83d": 1}}, "logit_bias"),
+        ({"logit_bias": {"7": 101}}, "logit_bias"),
+        ({"logit_bias": {"7": "1"}}, "logit_bias"),
+        ({"logit_bias": {"7": None}}, "logit_bias"),
+        ({"logit_bias": {"7": True}}, "logit_bias"),
+        ({"logit_bias": {"7": 1, "07": 2}}, "logit_bias"),
+        ({"logit_bias": {f"{n}": 1 for n in range(1_025)}}, "logit_bias"),
+    ],
+)
+def test_wrong_n_logprobs_and_biases_are_named(fields: dict[str, Any], param: str) -> None:
+    error = refused(**fields)
+    assert error.param == param
+    assert f"'{param}'" in error.message and len(error.message) < 200
+
+
+# --- reasoning and the template -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "reasoning"),
+    [
+        ({}, Reasoning()),
+        ({"reasoning_effort": "low"}, Reasoning("low")),
+        ({"reasoning": {"effort": "xhigh"}}, Reasoning("xhigh")),
+        ({"reasoning": {"effort": None, "max_tokens": 9}}, Reasoning(None, 9)),
+        ({"reasoning": {"enabled": False, "effort": "high", "max_tokens": 5}}, Reasoning("none")),
+        ({"reasoning": {"enabled": True}}, Reasoning()),
+        ({"max_reasoning_tokens": 0}, Reasoning(None, 0)),
+        ({"thinking_budget_tokens": 64}, Reasoning(None, 64)),
+        ({"thinking_budget_tokens": -1}, Reasoning()),
+        ({"reasoning_effort": "none", "max_reasoning_tokens": 5}, Reasoning("none", 5)),
+    ],
+)
+def test_reasoning_in_every_form(fields: dict[str, Any], reasoning: Reasoning) -> None:
+    told = parsed(**fields)
+    assert told.chat.reasoning == reasoning
+    assert told.asked.ignored == ()
+
+
+def test_what_openrouter_says_besides_is_told_to_have_no_effect() -> None:
+    assert parsed(reasoning={"effort": "low", "exclude": True}).asked.ignored == ("reasoning.exclude",)
+
+
+def test_template_options_pass_as_json() -> None:
+    assert parsed(chat_template_kwargs={"enable_thinking": False, "x": "ä"}).chat.template_options == (
+        '{"enable_thinking": false, "x": "ä"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"reasoning_effort": "very"}, "reasoning_effort"),
+        ({"reasoning_effort": 3}, "reasoning_effort"),
+        ({"reasoning_effort": "low", "reasoning": {"effort": "low"}}, "reasoning.effort"),
+        ({"reasoning": "low"}, "reasoning"),
+        ({"reasoning": {"effort": []}}, "reasoning.effort"),
+        ({"reasoning": {"enabled": "no"}}, "reasoning.enabled"),
+        ({"reasoning": {"max_tokens": -1.5}}, "reasoning.max_tokens"),
+        ({"max_reasoning_tokens": -2}, "max_reasoning_tokens"),
+        ({"max_reasoning_tokens": "9"}, "max_reasoning_tokens"),
+        ({"max_reasoning_tokens": 9, "thinking_budget_tokens": 9}, "thinking_budget_tokens"),
+        ({"chat_template_kwargs": "x"}, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"x": "y" * 17_000}}, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"x": float("inf")}}, "chat_template_kwargs"),
+    ],
+)
+def test_wrong_reasoning_is_named(fields: dict[str, Any], param: str) -> None:
+    assert refused(**fields).param == param

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from adapter.chat import Message, Role, Sampling, ToolCall
-from adapter.dialects.openai_parse import MAX_IGNORED, ChatRequest, parse_chat
+from adapter.dialects.openai_parse import ChatRequest, parse_chat
+from adapter.dialects.openai_request import MAX_IGNORED
 from adapter.errors import BadRequest
 
 HI: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
@@ -114,8 +115,9 @@ def test_half_surrogates_reach_no_engine() -> None:
         messages=[{"role": "assistant", "name": HALF, "tool_call_id": HALF, "tool_calls": [call]}],
         **{HALF: 1},
     )
-    assert "\N{REPLACEMENT CHARACTER}" in json.dumps(asdict(told), ensure_ascii=False)
-    json.dumps(asdict(told), ensure_ascii=False).encode()
+    sent = json.dumps([asdict(told.chat), told.asked.model, told.asked.ignored], ensure_ascii=False)
+    assert sent.count("\N{REPLACEMENT CHARACTER}") == 9
+    sent.encode()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ def test_a_wrong_model_is_named(model: object) -> None:
 )
 def test_stream(fields: dict[str, Any], stream: bool, usage: bool) -> None:
     told = parsed(**fields)
-    assert (told.stream, told.include_usage, told.ignored) == (stream, usage, ())
+    assert (told.asked.stream, told.asked.include_usage, told.asked.ignored) == (stream, usage, ())
 
 
 @pytest.mark.parametrize(
@@ -231,8 +233,8 @@ def test_a_wrong_stream_is_named(fields: dict[str, Any], param: str) -> None:
 
 
 def test_hints_pass_and_are_listed_in_order() -> None:
-    fields = {"user": "u", "store": False, "metadata": {"a": 1}, "reasoning_effort": "low", "zzz": [0]}
-    assert parsed(**fields).ignored == ("user", "store", "metadata", "reasoning_effort", "zzz")
+    fields = {"user": "u", "store": False, "metadata": {"a": 1}, "zzz": [0]}
+    assert parsed(**fields).asked.ignored == ("user", "store", "metadata", "zzz")
 
 
 def test_null_asks_for_nothing() -> None:
@@ -243,7 +245,7 @@ def test_null_asks_for_nothing() -> None:
 
 def test_junk_does_not_come_back_in_bulk() -> None:
     """`ignored` is repeated in the answer: few names, short ones."""
-    ignored = parsed(**{f"{n:05d}" * 50: n for n in range(5_000)}).ignored
+    ignored = parsed(**{f"{n:05d}" * 50: n for n in range(5_000)}).asked.ignored
     assert len(ignored) == MAX_IGNORED
     assert max(map(len, ignored)) == 64
 

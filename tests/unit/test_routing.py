@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from adapter.engines.base import ModelCard
-from adapter.errors import EngineUnavailable, ModelNotFound
+from adapter.engines.base import PLAIN_CHAT, Can, ModelCard
+from adapter.errors import EngineUnavailable, ModelNotFound, NotCapable
 from adapter.routing import Listing, Target, public_models, resolve
 
 CLOSED = "The InferrLM app is closed; open it."
@@ -115,6 +115,107 @@ def test_a_huge_name_costs_nothing() -> None:
     assert time.perf_counter() - began < 0.2
 
 
+# --- what models can do ---------------------------------------------------------------------------------------
+
+
+def able(name: str, *can: Can, loaded: bool = False) -> ModelCard:
+    """A chat model with more, or just what `can` says if that holds no chat."""
+    extra = PLAIN_CHAT if Can.EMBEDDINGS not in can else frozenset[Can]()
+    return ModelCard(name, context_tokens=4_096, max_output_tokens=1_024, loaded=loaded, can=extra.union(can))
+
+
+CHATS = {Can.CHAT: "model"}
+TOOLS = {**CHATS, Can.TOOLS: "tools"}
+EMBEDS = {Can.EMBEDDINGS: "model"}
+LOCAL = Listing(
+    "local",
+    (able("bge", Can.EMBEDDINGS, loaded=True), able("plain"), able("qwen", Can.TOOLS, Can.OUTPUT), able("x", Can.TOOLS)),
+)
+ALL = (APP, LOCAL)
+ROUTES = {"r": ["app/big.gguf", "local/qwen", "local/x"], "any": ["app/auto", "local/auto"], "bad": ["app/big.gguf"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "needs", "targets"),
+    [
+        ("auto", CHATS, "app/small.gguf local/plain"),  # never the embedding model, loaded or not
+        ("auto", EMBEDS, "local/bge"),  # never a chat model
+        ("auto", TOOLS, "local/qwen"),
+        ("local/auto", TOOLS, "local/qwen"),
+        ("local/auto", EMBEDS, "local/bge"),
+        ("any", CHATS, "app/small.gguf local/plain"),
+        ("any", TOOLS, "local/qwen"),
+        ("r", CHATS, "app/big.gguf local/qwen local/x"),
+        ("r", TOOLS, "local/qwen local/x"),  # in their order
+        ("r", {**TOOLS, Can.OUTPUT: "response_format"}, "local/qwen"),
+        ("qwen", TOOLS, "local/qwen"),
+        ("local/x", TOOLS, "local/x"),
+    ],
+)
+def test_only_models_that_can_become_targets(asked: str, needs: dict[Can, str], targets: str) -> None:
+    found = resolve(asked, ALL, ROUTES, needs)
+    assert [f"{target.engine}/{target.model}" for target in found] == targets.split()
+    assert all(target.can >= needs.keys() for target in found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "needs", "param", "said"),
+    [
+        ("bad", TOOLS, "tools", ("app/big.gguf cannot call tools.", "Ask for local/qwen or local/x, which can.")),
+        ("bge", CHATS, "model", ("local/bge does not chat.", "Ask for app/big.gguf or app/small.gguf or")),
+        ("plain", EMBEDS, "model", ("local/plain makes no embeddings.", "Ask for local/bge, which can.")),
+        (
+            "r",
+            {**TOOLS, Can.LOGPROBS: "logprobs"},
+            "tools",
+            (
+                "app/big.gguf cannot call tools and reports no logprobs; local/qwen reports no logprobs;",
+                "No model listed here can.",
+            ),
+        ),
+        ("local/x", {**TOOLS, Can.OUTPUT: "guided_regex"}, "guided_regex", ("local/x cannot be held to",)),
+        ("auto", {**CHATS, Can.MANY: "n"}, "n", ("app/small.gguf gives one answer at a time; local/plain gives",)),
+    ],
+)
+def test_when_none_can_the_field_and_who_could_are_named(
+    asked: str, needs: dict[Can, str], param: str, said: tuple[str, ...]
+) -> None:
+    with pytest.raises(NotCapable) as caught:
+        resolve(asked, ALL, ROUTES, needs)
+    assert caught.value.param == param
+    assert caught.value.message.startswith(f"'{param}' asks for more than '{asked}' can do: ")
+    assert [text for text in said if text not in caught.value.message] == []
+
+
+def test_a_wish_is_granted_where_it_can_be_and_forgotten_elsewhere() -> None:
+    """Many clients end with a message of the assistant's; most engines cannot go on with it."""
+    going_on = Listing("local", (able("plain"), able("on", Can.CONTINUE)))
+    wish = frozenset({Can.CONTINUE})
+    assert resolve("auto", (APP, going_on), {}, CHATS, wish) == (Target("local", "on"),)
+    assert resolve("auto", ALL, {}, CHATS, wish) == resolve("auto", ALL, {}, CHATS)
+    with pytest.raises(NotCapable) as caught:
+        resolve("bge", ALL, {}, CHATS, wish)
+    assert caught.value.param == "model"
+
+
+def test_an_engine_of_which_nothing_is_known_is_for_plain_chats_only() -> None:
+    """What it cannot do it might drop without a word. Whether it could may become known, so that is no 400."""
+    assert resolve("app/new.gguf", (APP_CLOSED, DEMO), {}, CHATS) == (Target("app", "new.gguf"),)
+    with pytest.raises(EngineUnavailable) as caught:
+        resolve("app/new.gguf", (APP_CLOSED, DEMO), {}, TOOLS)
+    assert CLOSED in caught.value.message
+    routes = {"r": ["app/new.gguf", "demo/demo"]}
+    with pytest.raises(NotCapable, match=r"app/new.gguf cannot be asked now; demo/demo cannot call tools"):
+        resolve("r", (DEMO, APP_CLOSED), routes, TOOLS)
+
+
+def test_what_a_closed_app_listed_last_is_believed() -> None:
+    closed = Listing("local", LOCAL.cards, CLOSED)
+    assert resolve("local/qwen", (closed,), {}, TOOLS) == (Target("local", "qwen"),)
+    with pytest.raises(NotCapable):
+        resolve("local/plain", (closed,), {}, TOOLS)
+
+
 # --- what is listed -------------------------------------------------------------------------------------------
 
 
@@ -152,3 +253,7 @@ def test_everything_listed_can_be_asked_for() -> None:
     routes = {"fast": ["demo/demo"], "any": ["app/auto"]}
     for name, engine, model in listed(BOTH, routes):
         assert resolve(name, BOTH, routes)[0] == Target(engine, model)
+
+
+def test_a_route_to_auto_shows_a_model_that_chats() -> None:
+    assert listed((LOCAL,), {"any": ["local/auto"]})[0] == ("any", "local", "plain")

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 REASONS = {"stop", "length", "tool_calls", "content_filter"}
 
 
-def check_plain(body: Any) -> None:
-    """Fails unless `body` is a plain answer that no client stumbles over."""
+def check_plain(body: Any, *, n: int = 1) -> None:
+    """Fails unless `body` is a plain answer of `n` choices that no client stumbles over."""
     _check_envelope(body, "chat.completion")
-    (choice,) = body["choices"]
-    assert choice["index"] == 0
-    assert choice["finish_reason"] in REASONS
-    assert choice["message"]["role"] == "assistant"
-    assert isinstance(choice["message"]["content"], str)
+    assert [choice["index"] for choice in body["choices"]] == list(range(n))
+    for choice in body["choices"]:
+        assert choice["finish_reason"] in REASONS
+        assert choice["message"]["role"] == "assistant"
+        assert isinstance(choice["message"]["content"], str)
+        if "tool_calls" in choice["message"]:
+            check_calls(choice["message"]["tool_calls"])
+        if choice["logprobs"] is not None:
+            check_logprobs(choice["logprobs"])
     check_usage(body["usage"])
 
 
-def check_stream(chunks: list[Any], *, usage: bool) -> None:
-    """Fails unless the parsed frames are a whole stream: role, text, reason, usage if asked for, `[DONE]`."""
+def check_calls(calls: Any) -> None:
+    """Every key breaks some client where it is missing; arguments are the text of an object."""
+    assert isinstance(calls, list) and calls
+    for call in calls:
+        assert isinstance(call["id"], str) and call["id"]
+        assert call["type"] == "function"
+        assert isinstance(call["function"]["name"], str) and call["function"]["name"]
+        assert isinstance(call["function"]["arguments"], str)
+        assert isinstance(json.loads(call["function"]["arguments"]), dict)
+    assert len({call["id"] for call in calls}) == len(calls)
+
+
+def check_logprobs(logprobs: Any) -> None:
+    assert set(logprobs) == {"content", "refusal"} and logprobs["refusal"] is None
+    for token in logprobs["content"]:
+        for entry in (token, *token["top_logprobs"]):
+            assert isinstance(entry["token"], str)
+            assert isinstance(entry["logprob"], float) and -9_999 <= entry["logprob"] <= 0
+            assert all(0 <= byte <= 255 for byte in entry["bytes"])
+
+
+def check_stream(chunks: list[Any], *, usage: bool, n: int = 1) -> None:
+    """Fails unless the parsed frames are a whole stream: role, deltas, reason, usage if asked for, `[DONE]`."""
     assert chunks[-1] == "[DONE]" and chunks.count("[DONE]") == 1
     chunks = chunks[:-1]
     for chunk in chunks:
@@ -30,12 +56,71 @@ def check_stream(chunks: list[Any], *, usage: bool) -> None:
         assert last["choices"] == []
         check_usage(last["usage"])
     assert all("usage" not in chunk for chunk in chunks)
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    assert len(choices) == len(chunks) and {choice["index"] for choice in choices} == {0}
+    assert all(len(chunk["choices"]) == 1 for chunk in chunks)
+    choices = [chunk["choices"][0] for chunk in chunks]
+    assert {choice["index"] for choice in choices} == set(range(n))
+    for index in range(n):
+        _check_choice([choice for choice in choices if choice["index"] == index])
+
+
+def _check_choice(choices: list[Any]) -> None:
+    """The chunks of one choice: role first, reason last and nothing after it."""
     assert choices[0]["delta"]["role"] == "assistant"
     assert [choice["finish_reason"] for choice in choices[:-1]] == [None] * (len(choices) - 1)
     assert choices[-1]["finish_reason"] in REASONS and choices[-1]["delta"] == {}
     assert all(isinstance(c["delta"].get("content", ""), str) for c in choices)
+    for choice in choices:
+        if choice.get("logprobs") is not None:
+            check_logprobs(choice["logprobs"])
+    deltas = [call for choice in choices for call in choice["delta"].get("tool_calls", ())]
+    if deltas:
+        calls = joined_calls(deltas)
+        if choices[-1]["finish_reason"] != "length":
+            check_calls(calls)
+
+
+def joined_calls(deltas: list[Any]) -> list[Any]:
+    """The calls that the deltas of one choice make: as the SDKs' helpers put them together."""
+    calls: dict[int, Any] = {}
+    for delta in deltas:
+        index = delta["index"]
+        if index not in calls:
+            assert index == len(calls), "calls come one after the other"
+            calls[index] = {**delta, "function": dict(delta["function"])}
+            assert {"id", "type"} <= set(delta) and "name" in delta["function"]
+        else:
+            assert set(delta) == {"index", "function"} and set(delta["function"]) == {"arguments"}
+            calls[index]["function"]["arguments"] += delta["function"]["arguments"]
+    return list(calls.values())
+
+
+def check_text(body: Any, *, n: int = 1) -> None:
+    """Fails unless `body` is a plain answer of `POST /v1/completions` with `n` choices."""
+    _check_envelope(body, "text_completion")
+    assert [choice["index"] for choice in body["choices"]] == list(range(n))
+    for choice in body["choices"]:
+        assert set(choice) == {"index", "text", "logprobs", "finish_reason"}
+        assert isinstance(choice["text"], str) and choice["finish_reason"] in {"stop", "length"}
+    check_usage(body["usage"])
+
+
+def check_text_stream(chunks: list[Any], *, usage: bool, n: int = 1) -> None:
+    """The same for a stream."""
+    assert chunks[-1] == "[DONE]" and chunks.count("[DONE]") == 1
+    chunks = chunks[:-1]
+    for chunk in chunks:
+        _check_envelope(chunk, "text_completion")
+    assert len({(chunk["id"], chunk["created"]) for chunk in chunks}) == 1
+    if usage:
+        last = chunks.pop()
+        assert last["choices"] == []
+        check_usage(last["usage"])
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    assert len(choices) == len(chunks)
+    for index in range(n):
+        *before, last = [choice for choice in choices if choice["index"] == index]
+        assert all(choice["finish_reason"] is None for choice in before)
+        assert (last["text"], last["finish_reason"] in {"stop", "length"}) == ("", True)
 
 
 def check_usage(usage: Any) -> None:

@@ -15,13 +15,29 @@ from pathlib import Path
 
 import pytest
 
-from adapter.chat import Chat, Event, Finished, FinishReason, Message, Role, Sampling, Started, TextDelta
+from adapter.chat import (
+    Chat,
+    ChoiceFinished,
+    Event,
+    Finished,
+    FinishReason,
+    Message,
+    ReasoningDelta,
+    Role,
+    Sampling,
+    Started,
+    TextDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 from adapter.engines.base import Engine
 from adapter.engines.registry import build_engine
 from adapter.errors import AdapterError, EngineUnavailable, QueueFull
 from adapter.settings import EchoSettings, EngineSettings, InferrlmSettings, LlamaSettings
 from tests.fakes.inferrlm import LLAMA, FakeInferrLM
 from tests.fakes.tiny_gguf import write_parrot, write_random
+from tests.wire.contract import check_events
 
 # No answer that a test waits for takes nearly as long, also on a busy machine.
 LONGEST_S = 60
@@ -165,8 +181,8 @@ async def first_text(events: AsyncIterator[Event]) -> str:
 async def test_an_answer_starts_goes_on_and_finishes_once(opens: Opens, tmp_path: Path) -> None:
     async with opens(tmp_path, 4) as case:
         events = await collect(case.engine, chat(case.model, QUESTION))
+    check_events(events)
     assert [type(e) for e in events if not isinstance(e, TextDelta)] == [Started, Finished]
-    assert isinstance(events[0], Started)
     assert text_of(events) == case.says
     assert end_of(events).reason is FinishReason.STOP
 
@@ -333,3 +349,73 @@ async def test_a_closed_engine_refuses_and_does_not_come_back(opens: Opens, tmp_
 async def test_close_may_come_before_start(index: int, tmp_path: Path) -> None:
     engine = build_engine(unreachable(tmp_path)[index], tmp_path)
     await engine.close()
+
+
+# --- events that only some engines have -----------------------------------------------------------------------
+
+USAGE = Usage(3, 2)
+STOP = Finished(FinishReason.STOP, USAGE)
+CALLED = Finished(FinishReason.TOOL_CALLS, USAGE)
+CUT = Finished(FinishReason.LENGTH, USAGE)
+CALL = (ToolCallDelta(0, "a", "f"), ToolCallDelta(0, arguments="{"), ToolCallDelta(0, arguments="}"))
+TOP = (TokenLogprob("a", (97,), -0.5), TokenLogprob("b", (98,), -1.5))
+
+
+def token(*top: TokenLogprob, logprob: float = -0.5) -> TextDelta:
+    return TextDelta("a", logprobs=(TokenLogprob("a", (97,), logprob, top),))
+
+
+@pytest.mark.parametrize(
+    ("events", "n", "logprobs"),
+    [
+        ([Started(), STOP], 1, None),
+        ([Started(), ReasoningDelta("h"), TextDelta("a"), STOP], 1, None),
+        ([Started(), *CALL, ToolCallDelta(1, "b", "f", "{}"), CALLED], 1, None),
+        ([Started(), *CALL, ToolCallDelta(1, "b", "f", '{"a'), CUT], 1, None),
+        ([Started(), token(*TOP), STOP], 1, 2),
+        (
+            [
+                Started(), TextDelta("b", 1), TextDelta("a"), ChoiceFinished(1, FinishReason.LENGTH),
+                *CALL, ChoiceFinished(0, FinishReason.TOOL_CALLS), CALLED,
+            ],
+            2,
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_answers_that_keep_the_contract(events: list[Event], n: int, logprobs: int | None) -> None:
+    check_events(events, n=n, logprobs=logprobs)
+
+
+@pytest.mark.parametrize(
+    ("events", "n", "logprobs"),
+    [
+        ([STOP], 1, None),
+        ([Started()], 1, None),
+        ([Started(), Started(), STOP], 1, None),
+        ([Started(), Finished(FinishReason.STOP, Usage(0, 2))], 1, None),
+        ([Started(), TextDelta("a", 1), STOP], 1, None),  # a choice nobody asked for
+        ([Started(), ToolCallDelta(0, arguments="{}"), CALLED], 1, None),  # without id and name
+        ([Started(), ToolCallDelta(1, "a", "f", "{}"), CALLED], 1, None),  # counted from 1
+        ([Started(), *CALL, ToolCallDelta(1, "a", "f", "{}"), CALLED], 1, None),  # one id twice
+        ([Started(), ToolCallDelta(0, "a", "f", "{"), CALLED], 1, None),  # half a call
+        ([Started(), ToolCallDelta(0, "a", "f", "[]"), CALLED], 1, None),
+        ([Started(), TextDelta("a"), CALLED], 1, None),
+        ([Started(), token(), STOP], 1, None),  # logprobs nobody asked for
+        ([Started(), token(*TOP[::-1]), STOP], 1, 2),
+        ([Started(), token(*TOP), STOP], 1, 1),
+        ([Started(), token(logprob=0.1), STOP], 1, 0),
+        ([Started(), ChoiceFinished(0, FinishReason.STOP), STOP], 1, None),
+        ([Started(), ChoiceFinished(0, FinishReason.STOP), STOP], 2, None),  # the other one never ends
+        (
+            [Started(), ChoiceFinished(0, FinishReason.STOP), ChoiceFinished(1, FinishReason.STOP), TextDelta("a"), STOP],
+            2,
+            None,
+        ),
+        ([Started(), ChoiceFinished(0, FinishReason.LENGTH), ChoiceFinished(1, FinishReason.STOP), STOP], 2, None),
+    ],
+)
+def test_answers_that_break_it_are_found(events: list[Event], n: int, logprobs: int | None) -> None:
+    """The checks above are worth as much as this."""
+    with pytest.raises(AssertionError):
+        check_events(events, n=n, logprobs=logprobs)

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from adapter.chat import Started, TextDelta
+from tests.fakes.scripted_engine import END, CapableEngine
 from tests.wire.raw import Connection, connected
-from tests.wire.safe_form import check_error, check_plain, check_stream
+from tests.wire.safe_form import check_error, check_plain, check_stream, check_text
 from tests.wire.server import KEY, running_adapter
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "wire" / "clients"
@@ -71,25 +73,40 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "litellm-proxy": "chat_image_part",
         "openai-python": "chat_image_part",
     },
-    "endpoint_not_built": {
-        "clawdbot": "turn_openai_responses_api",
-        "langchain-openai": "embeddings embeddings_default_token_ids responses_api",
+    "model": {  # echo makes no vectors and completes no plain text
+        "langchain-openai": "embeddings",
         "litellm-proxy": (
-            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 health-1 "
-            "legacy_completions responses responses_stream responses_tools"
+            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 health-1 legacy_completions"
         ),
-        "litellm-sdk": "embedding responses",
-        "openai-js": "embeddings responses responses_stream",
+        "litellm-sdk": "embedding",
+        "openai-js": "embeddings",
         "openai-python": (
-            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 legacy_completions "
-            "responses responses_stream responses_tools"
+            "embeddings_default embeddings_float embeddings_same-1 embeddings_same-2 legacy_completions"
         ),
-        "openclaw": "turn_openai_responses_api",
-        "pydantic-ai": "responses_text",
         "vercel-ai-defaults": "embedMany",
         "vercel-ai": "embedMany",
     },
+    "input": {  # token ids of OpenAI's vocabulary
+        "langchain-openai": "embeddings_default_token_ids",
+    },
+    "endpoint_not_built": {
+        "clawdbot": "turn_openai_responses_api",
+        "langchain-openai": "responses_api",
+        "litellm-proxy": "responses responses_stream responses_tools",
+        "litellm-sdk": "responses",
+        "openai-js": "responses responses_stream",
+        "openai-python": "responses responses_stream responses_tools",
+        "openclaw": "turn_openai_responses_api",
+        "pydantic-ai": "responses_text",
+    },
 }
+# Whatever the engine can do.
+REFUSED_BY_ALL = ("messages.content", "input", "endpoint_not_built")
+NOT_CAPABLE = ("tools", "response_format", "model")
+# An engine that can do everything, under the same names.
+ROUTES: Mapping[str, list[str]] = {
+    "farm-small": ["capable/m"], "farm-large": ["capable/m"], "farm-embed": ["capable/vectors"],
+}  # fmt: skip
 
 
 def record(name: str) -> dict[str, Any]:
@@ -138,20 +155,55 @@ async def test_a_recorded_request(name: str) -> None:
     async with running_adapter(**SECTIONS) as adapter, connected(adapter) as connection:
         status, headers, raw = await exchange(connection, request)
     expected = reason_of(name)
-    if expected is not None:
-        check_error(body := json.loads(raw))
-        assert (status, field_of(body["error"])) == (400, expected)
-        assert expected in ("endpoint_not_built", "messages.content") or expected in body["error"]["message"]
-        return
+    if expected is None:
+        check_answer(request, status, headers, raw)
+    else:
+        check_refusal(expected, status, raw)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+async def test_a_recorded_request_to_an_engine_that_can(name: str) -> None:
+    """Nothing that a client sends fails in the parser."""
+    request = record(name)
+    engine = CapableEngine(script=[Started(), TextDelta("ok"), END])
+    async with running_adapter(engines=[engine], routes=ROUTES) as adapter, connected(adapter) as connection:
+        status, headers, raw = await exchange(connection, request)
+    expected = reason_of(name)
+    if expected in REFUSED_BY_ALL:
+        check_refusal(expected, status, raw)
+    else:
+        check_answer(request, status, headers, raw)
+
+
+def check_refusal(expected: str, status: int, raw: bytes) -> None:
+    check_error(body := json.loads(raw))
+    assert (status, field_of(body["error"])) == (400, expected)
+    assert (body["error"]["code"] == "not_capable") is (expected in NOT_CAPABLE)
+    assert expected in ("endpoint_not_built", "messages.content") or expected in body["error"]["message"]
+
+
+def check_answer(request: Mapping[str, Any], status: int, headers: Mapping[str, str], raw: bytes) -> None:
     assert status == 200, raw
     if request["method"] == "GET":
         check_models(json.loads(raw))
+    elif request["path"].endswith("/embeddings"):
+        check_embeddings(request["body"], json.loads(raw))
+    elif request["path"] == "/v1/completions":
+        check_text(json.loads(raw))
     elif request["body"].get("stream"):
         assert headers["content-type"].startswith("text/event-stream")
         usage = (request["body"].get("stream_options") or {}).get("include_usage", False)
         check_stream(parsed_frames(raw), usage=usage)
     else:
         check_plain(json.loads(raw))
+
+
+def check_embeddings(asked: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    """As it was asked for: base64 everywhere breaks Vercel and LiteLLM."""
+    kind = str if asked.get("encoding_format") == "base64" else list
+    count = len(asked["input"]) if isinstance(asked["input"], list) else 1
+    assert [item["index"] for item in body["data"]] == list(range(count))
+    assert all(isinstance(item["embedding"], kind) for item in body["data"])
 
 
 def parsed_frames(raw: bytes) -> list[Any]:

@@ -87,7 +87,7 @@ async def test_max_tokens_and_stop_are_honoured() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
-@pytest.mark.parametrize("path", ["/completions", "/embeddings", "/responses"])
+@pytest.mark.parametrize("path", ["/responses"])
 async def test_endpoints_that_are_not_built(prefix: str, path: str) -> None:
     """400, not 404: behind LiteLLM a single 404 shuts the model off for everybody."""
     async with running_adapter() as adapter:

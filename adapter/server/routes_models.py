@@ -1,0 +1,89 @@
+"""What there is, and whether it can answer: models, health, readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from adapter.dialects.openai_render import render_model, render_model_list
+from adapter.engines.base import PLAIN_CHAT, Can
+from adapter.errors import BadKey, EngineUnavailable
+from adapter.routing import AUTO, Target, public_models, resolve
+from adapter.server.bodies import json_response
+from adapter.server.middleware import check_key
+from adapter.server.state import ANSWERS, REGISTRY, STARTED_AT
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """`GET /v1/models`: everything that can be asked for now, and `auto`, which shows its first choice."""
+    return json_response(render_model_list(await _models(request)))
+
+
+async def get_model(request: web.Request) -> web.Response:
+    """`GET /v1/models/{id}`. The id may hold slashes."""
+    name = request.match_info["id"]
+    models = await _models(request)
+    for model in models:
+        if model["id"] == name:
+            return json_response(model)
+    # Raises with the nearest names. `engine/auto` means a chat where there is one.
+    targets = await request.app[REGISTRY].targets(name, wishes=PLAIN_CHAT)
+    for model in models:
+        if _is_target(model, targets[0]):
+            return json_response({**model, "id": name})
+    raise EngineUnavailable(f"The model '{name[:100]}' cannot be described now; its engine cannot be reached.")
+
+
+async def _models(request: web.Request) -> list[dict[str, Any]]:
+    registry = request.app[REGISTRY]
+    created = request.app[STARTED_AT]
+    listings = await registry.listings()
+    models = [
+        render_model(name, card, engine=engine, created=created)
+        for name, engine, card in public_models(listings, registry.routes)
+    ]
+    chats = [model for model in models if Can.CHAT in model["farmhand"]["can"]]
+    if not chats or any(model["id"] == AUTO for model in models):
+        return models
+    first = resolve(AUTO, listings, registry.routes, {Can.CHAT: "model"})[0]
+    return [*models, _auto(chats, first)]
+
+
+def _auto(chats: Sequence[Mapping[str, Any]], first: Target) -> dict[str, Any]:
+    """`auto`: its first choice, with the sizes of the smallest model it could mean, which hold whoever answers."""
+    smallest = min(chats, key=lambda model: int(model["context_length"]))
+    chosen = next((model for model in chats if _is_target(model, first)), smallest)
+    return {**smallest, "id": AUTO, "owned_by": "farmhand", "farmhand": chosen["farmhand"]}
+
+
+def _is_target(model: Mapping[str, Any], target: Target) -> bool:
+    return (model["farmhand"]["engine"], model["farmhand"]["model"]) == (target.engine, target.model)
+
+
+async def health(request: web.Request) -> web.Response:
+    """`GET /health`: this process runs. Open, and never asks an engine."""
+    return json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """`GET /ready`: 200 if some engine can answer now, else 503. Details only for who shows a key."""
+    engines = await request.app[REGISTRY].health()
+    is_ready = any(h.ready for h in engines.values()) and not request.app[ANSWERS].stopping
+    body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
+    if _knows_key(request):
+        body["engines"] = {name: {"ready": h.ready, "detail": h.detail} for name, h in engines.items()}
+    response = json_response(body)
+    if not is_ready:
+        response.set_status(503)
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _knows_key(request: web.Request) -> bool:
+    try:
+        check_key(request)
+    except BadKey:
+        return False
+    return True

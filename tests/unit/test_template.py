@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from adapter.chat import Message, Role, ToolCall
-from adapter.engines.llama.template import ChatTemplate, TemplateError, opens_reasoning
+from adapter.chat import Chat, Message, Reasoning, Role, Tool, ToolCall
+from adapter.engines.llama.template import ChatTemplate, TemplateError
 from adapter.errors import BadRequest
 
 CHATML_AS_QWEN = """\
@@ -58,6 +58,10 @@ CALL = Message(Role.ASSISTANT, "", tool_calls=(ToolCall("c1", "now", '{"zone": "
 RESULT = Message(Role.TOOL, "12:00", tool_call_id="c1")
 
 
+def chat(*messages: Message) -> Chat:
+    return Chat("m", messages)
+
+
 @pytest.mark.parametrize(
     ("source", "messages", "prompt"),
     [
@@ -103,23 +107,21 @@ RESULT = Message(Role.TOOL, "12:00", tool_call_id="c1")
         ("{% for m in messages %}[{{ m.role }}]{% endfor %}developer", [DEVELOPER, HI], "[user]developer"),
         ("{{ strftime_now('%d %b %Y') }}", [HI], "20 Nov 2026"),
         ("{{ messages[0].name }}{{ eos_token }}", [Message(Role.USER, "x", name="Ann")], "Ann<eos>"),
-        (
-            "{% for m in messages %}{% if loop.index0 == 1 %}{% break %}{% endif %}x{% endfor %}",
-            [HI, HELLO],
-            "x",
-        ),
+        ("{% for m in messages %}{% if loop.index0 == 1 %}{% break %}{% endif %}x{% endfor %}", [HI, HELLO, HI], "x"),
+        ("{% generation %}{{ messages[0].content }}{% endgeneration %}", [HI], "Hi"),
+        ("{{ messages | map(attribute='role') | tojson }}", [HI], '["user"]'),
         ("{{ {'b': 1, 'a': '<'} | tojson(indent=1) }}", [HI], '{\n "b": 1,\n "a": "<"\n}'),
         ("{% if tools %}no{% endif %}{% if documents is none %}yes{% endif %}", [HI], "yes"),
     ],
 )
 def test_rendered(source: str | None, messages: list[Message], prompt: str) -> None:
     template = ChatTemplate(source, bos="<bos>", eos="<eos>", now=lambda: datetime(2026, 11, 20))
-    assert template.render(messages) == prompt
+    assert template.render(chat(*messages)).prompt == prompt
 
 
 def test_known_developer_role_stays() -> None:
     source = "{# system developer #}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
-    assert ChatTemplate(source).render([DEVELOPER, HI]) == "[developer]Be brief.[user]Hi"
+    assert ChatTemplate(source).render(chat(DEVELOPER, HI)).prompt == "[developer]Be brief.[user]Hi"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_known_developer_role_stays() -> None:
 def test_refusal_is_a_bad_request_in_the_templates_words(source: str, said: str) -> None:
     """Whatever a template does, the request that it met gets a 400 and nothing else happens."""
     with pytest.raises(BadRequest) as caught:
-        ChatTemplate(source).render([HI])
+        ChatTemplate(source).render(chat(HI))
     assert said in caught.value.message
     assert caught.value.param == "messages"
 
@@ -147,14 +149,125 @@ def test_unreadable_template() -> None:
         ChatTemplate("{% if %}")
 
 
+# --- partial answers -----------------------------------------------------------------------------------------------
+
+STRIPS = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content | trim }}<end>{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}{{ eos_token }}"
+)
+PART = Message(Role.ASSISTANT, " Once upon\n a ")
+
+
 @pytest.mark.parametrize(
-    ("prompt", "opens"),
+    ("source", "messages", "prompt"),
     [
-        ("<|im_start|>assistant\n<think>\n", True),
-        ("<think>", True),
-        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", False),
-        ("<|im_start|>assistant\n", False),
+        (None, [HI, PART], "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n Once upon\n a "),
+        (STRIPS, [HI, PART], "[user]Hi<end>[assistant] Once upon\n a "),
+        (GEMMA, [SYSTEM, HI, PART], "<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n Once upon\n a "),
+        # a template that leaves the last answer out
+        ("{% for m in messages if m.role == 'user' %}[{{ m.content }}]{% endfor %}>", [HI, PART], "[Hi]> Once upon\n a "),
+        # an empty part is none
+        (None, [HI, Message(Role.ASSISTANT, "")], "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
+        # a part that begins with its reasoning, and a template that opens the block itself
+        (
+            CHATML_AS_QWEN,
+            [HI, Message(Role.ASSISTANT, "<think>\nso")],
+            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\nso",
+        ),
     ],
 )
-def test_opened_reasoning(prompt: str, opens: bool) -> None:
-    assert opens_reasoning(prompt) is opens
+def test_partial_answer_is_the_prompts_end(source: str | None, messages: list[Message], prompt: str) -> None:
+    template = ChatTemplate(source, bos="<bos>", eos="<eos>")
+    assert template.render(chat(*messages)).prompt == prompt
+
+
+# --- variables -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ("{}", "none"),
+        ('{"color": "red", "unknown": [1]}', "red"),
+        ('{"messages": [], "tools": [1], "add_generation_prompt": false, "color": "x"}', "x"),
+    ],
+)
+def test_template_options(options: str, shown: str) -> None:
+    """Further variables, never the messages themselves."""
+    template = ChatTemplate("{{ messages[0].content }} {{ tools }} {{ color or 'none' }}{{ add_generation_prompt }}")
+    prompt = template.render(Chat("m", (HI,), template_options=options)).prompt
+    assert prompt == f"Hi None {shown}True"
+
+
+SWITCHES = "{{ enable_thinking }},{{ thinking }},{{ reasoning_effort }},{{ thinking_budget }}"
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "options", "shown"),
+    [
+        (Reasoning(), "{}", ",,,"),
+        (Reasoning(effort="none"), "{}", "False,False,low,"),
+        (Reasoning(effort="minimal"), "{}", "True,True,low,"),
+        (Reasoning(effort="xhigh"), "{}", "True,True,high,"),
+        (Reasoning(max_tokens=0), "{}", "False,False,,0"),
+        (Reasoning(max_tokens=99), "{}", "True,True,,99"),
+        (Reasoning(effort="none"), '{"enable_thinking": true}', "True,False,low,"),
+    ],
+)
+def test_reasoning_switches(reasoning: Reasoning, options: str, shown: str) -> None:
+    """The client's own options win."""
+    template = ChatTemplate(SWITCHES)
+    assert template.render(Chat("m", (HI,), reasoning=reasoning, template_options=options)).prompt == shown
+
+
+def test_no_reasoning_closes_the_block() -> None:
+    """Where the template opens it, or shows that the model would; a model that does not reason is left alone."""
+    none = Reasoning(effort="none")
+
+    def end(source: str | None) -> str:
+        return ChatTemplate(source).render(Chat("m", (HI,), reasoning=none)).prompt.rpartition("<|im_start|>assistant\n")[2]
+
+    assert end(CHATML_AS_QWEN) == "<think>\n\n</think>\n\n"
+    knows = CHATML_AS_QWEN.replace("<think>\\n", "") + "{# takes <think> out of earlier answers #}"
+    assert end(knows) == "<think>\n\n</think>\n\n"
+    assert end(None) == ""
+
+
+# --- tools without a template that knows them ---------------------------------------------------------------------------
+
+NOW = Tool("now", "The time.", '{"type": "object", "properties": {"zone": {"type": "string"}}}')
+
+
+@pytest.mark.parametrize("source", [None, GEMMA, FORGETFUL, STRICT])
+def test_tools_on_any_template(source: str | None) -> None:
+    """Described in the system message or where that goes; calls and results are replayed as text."""
+    prompt = ChatTemplate(source).render(Chat("m", (SYSTEM, HI, CALL, RESULT), tools=(NOW,))).prompt
+    assert prompt.index("Be brief.") < prompt.index('{"name": "now", "description": "The time."') < prompt.index("Hi")
+    assert '<tool_call>\n{"name": "now", "arguments": {"zone": "Zürich <1>"}}\n</tool_call>' in prompt
+    assert prompt.index("</tool_call>", prompt.index("Zürich")) < prompt.index("<tool_response>\nnow: 12:00\n</tool_response>")
+
+
+def test_history_with_tools_needs_no_tools() -> None:
+    """A client may go on with a conversation without them."""
+    prompt = ChatTemplate(None).render(chat(HI, CALL, RESULT)).prompt
+    assert "Zürich <1>" in prompt
+    assert "12:00" in prompt
+    assert "You can call" not in prompt
+
+
+def test_arguments_as_the_template_wants_them() -> None:
+    """An object, or the text where the template joins strings; broken text stays what it is."""
+    loop = "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}(%s){% endfor %}{% endfor %}"
+    call = "c.function.name ~ ':' ~ "
+    broken = Message(Role.ASSISTANT, "", tool_calls=(ToolCall("c1", "now", "{zone"),))
+    for shown in ("(c.function.arguments | tojson)", "c.function.arguments"):
+        template = ChatTemplate(loop.replace("%s", "{{ " + call + shown + " }}"))
+        assert template.render(chat(HI, CALL)).prompt == 'Hi(now:{"zone": "Zürich <1>"})'
+        assert "{zone" in template.render(chat(HI, broken)).prompt
+
+
+def test_halves_of_characters_do_not_get_into_a_prompt() -> None:
+    """A client's JSON can contain them, no text can."""
+    for text in (None, CHATML_AS_QWEN):
+        half = Message(Role.ASSISTANT, "\ud800", tool_calls=(ToolCall("c1", "now", '{"zone": "\\ud800"}'),))
+        ChatTemplate(text).render(Chat("m", (HI, half, RESULT), tools=(NOW,))).prompt.encode()

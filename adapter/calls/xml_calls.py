@@ -124,7 +124,7 @@ def _value_rule(rules: ArgumentRules, spec: Spec, schema: Any) -> str:
         return rules.one_of("option", [literal(option) for option in options])
     if len(named) > 1 or says_more(full):
         rules.unchecked.add(spec.name)
-    return rules.builder.until("\n" + END_PARAMETER)
+    return rules.builder.until(END_PARAMETER)
 
 
 def _written(call: ToolCall) -> str:

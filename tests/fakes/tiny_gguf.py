@@ -33,13 +33,15 @@ def write_random(
     seed: int = 1,
     template: str = CHATML,
     controls: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> None:
     """A model whose greedy text depends on everything before it.
 
-    controls: further control tokens of its vocabulary. Control tokens come only where a bias or a grammar wants them.
+    controls: further control tokens of its vocabulary; words: further tokens with text. Both come only where a bias or a
+    grammar wants them.
     """
     rng = np.random.default_rng(seed)
-    vocabulary = [*_vocabulary(), *controls]
+    vocabulary = [*_vocabulary(), *controls, *words]
     n_vocab = len(vocabulary)
 
     def noise(*shape: int) -> Floats:
@@ -49,7 +51,7 @@ def write_random(
     output = noise(n_vocab, width) * np.float32(8)
     output[vocabulary.index(SPECIAL[0]) :] = 0  # special tokens never win, so that it never ends
     blocks = [{name: noise(*shape) for name, shape in _shapes(width).items()} for _ in range(layers)]
-    _write(path, context, width, embeddings, output, blocks, template, controls)
+    _write(path, context, width, embeddings, output, blocks, template, controls, words)
 
 
 def write_parrot(path: Path, text: str, *, context: int = 65_536, ends: bool = False) -> None:
@@ -88,6 +90,7 @@ def _write(
     blocks: list[dict[str, Floats]],
     template: str = CHATML,
     controls: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> None:
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
@@ -99,7 +102,7 @@ def _write(
     writer.add_head_count_kv(1)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_dimension_count(HEAD)
-    _add_vocabulary(writer, controls)
+    _add_vocabulary(writer, controls, words)
     writer.add_chat_template(template)
     writer.add_tensor("token_embd.weight", embeddings)
     writer.add_tensor("output.weight", output)
@@ -115,14 +118,14 @@ def _write(
     writer.close()
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, controls: Sequence[str]) -> None:
-    vocabulary = [*_vocabulary(), *controls]
+def _add_vocabulary(writer: gguf.GGUFWriter, controls: Sequence[str], words: Sequence[str]) -> None:
+    vocabulary = [*_vocabulary(), *controls, *words]
     control = {*SPECIAL, *controls}
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(vocabulary)
-    kinds = [gguf.TokenType.CONTROL if token in control else gguf.TokenType.NORMAL for token in vocabulary]
-    writer.add_token_types(kinds)
+    kinds = dict.fromkeys(words, gguf.TokenType.USER_DEFINED) | dict.fromkeys(control, gguf.TokenType.CONTROL)
+    writer.add_token_types([kinds.get(token, gguf.TokenType.NORMAL) for token in vocabulary])
     writer.add_token_merges([f"{a} {b}" for a, b in _merges()])
     writer.add_bos_token_id(vocabulary.index("<|endoftext|>"))
     writer.add_eos_token_id(vocabulary.index("<|im_end|>"))

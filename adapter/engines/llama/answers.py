@@ -59,6 +59,7 @@ class Answer:
     closed_reasoning: bool = False
     said: list[str] = field(default_factory=list)
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
+    in_call: bool = False
 
     @property
     def plan(self) -> OutputPlan:
@@ -77,16 +78,19 @@ class Answer:
                     yield link.Delta(id_, Part.REASONING, text, self.choice)
                 case CallBegun(name):
                     self.calls.append((name, []))
+                    self.in_call = True
                     call_id = CALL_ID + secrets.token_hex(12)
                     yield link.Call(id_, len(self.calls) - 1, call_id, name, "", self.choice)
                 case CallArguments(text):
                     self.calls[-1][1].append(text)
                     yield link.Call(id_, len(self.calls) - 1, arguments=text, choice=self.choice)
                 case CallEnded():
-                    pass
+                    self.in_call = False
 
     def fault(self) -> str | None:
         """What is wrong with the whole answer, where a grammar alone could not hold it to its form."""
+        if self.in_call:
+            return f"the call of {self.calls[-1][0]} has no end"
         if self.plan.check_text is not None and not self.calls and (fault := self.plan.check_text("".join(self.said))):
             return fault
         if self.plan.check_call is not None:

@@ -118,7 +118,7 @@ class LlamaSettings(_EngineSettings):
     model: Annotated[str, Field(min_length=1)] = "demo"
     slots: Annotated[int, Field(ge=1, le=64)] = 4
     ctx_tokens: Annotated[int, Field(ge=128)] = 4_096
-    batch_tokens: Annotated[int, Field(ge=8, le=8_192)] = 512
+    batch_tokens: Annotated[int, Field(ge=8, le=8_192)] = 256
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     preload: bool = False
     idle_unload_s: Annotated[float, Field(ge=0)] = 600.0

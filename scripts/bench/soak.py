@@ -164,6 +164,8 @@ class Soak:
                 asked = {"model": "demo", "prompt": "Farmhand is", "max_tokens": 8, "temperature": 0}
                 text = (await self.post(asked, "/completions"))["choices"][0]["text"]
                 self.check(action, "completion", text)
+            case _:
+                raise ValueError(action)
 
     def check(self, action: str, name: str, text: str | None) -> None:
         wanted = self.expected.setdefault(name, text or "") if name == "completion" else self.expected[name]

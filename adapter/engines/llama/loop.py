@@ -31,13 +31,23 @@ from adapter.engines.llama.scheduler import Chunk, Outcome, Plan, Sampled, Sched
 from adapter.engines.llama.slots import Task
 from adapter.engines.llama.text import AnswerText, Ended, Shown
 from adapter.engines.llama.threads import slow_threads
-from adapter.errors import BadRequest, EngineFailed, EngineUnavailable, InternalError, OutputInvalid, QueueFull
+from adapter.errors import (
+    BadRequest,
+    EngineFailed,
+    EngineUnavailable,
+    InternalError,
+    OutputInvalid,
+    QueueFull,
+)
 from adapter.reasoning import Part
 
 logger = logging.getLogger(__name__)
 
 BROKEN = "a request failed because of us task=%s"
 BROKEN_MESSAGE = "Farmhand failed on this answer; the log says where."
+# Prompt tokens in a batch while somebody waits for his next token. Measured on a PC (370 M parameters, Q4_0, one thread):
+# prefill in steps of 512, 128, 64, 32 tokens runs at 328, 317, 312, 173 tokens/s, and a step takes 1.6, 0.4, 0.2, 0.2 s.
+BESIDE_TOKENS = 64
 PAUSED = "Farmhand is paused to spare the phone and begins nothing new. Try again later."
 
 
@@ -162,7 +172,7 @@ class DecodeLoop:
     def step(self) -> None:
         """Plan one batch, decode it, hand out what was sampled."""
         self._draft()
-        plan = self._scheduler.plan(self._model.facts.batch_tokens)
+        plan = self._scheduler.plan(self._room())
         for task_id in plan.started:
             self._started(task_id)
         if not self._move(plan) or not plan.chunks:
@@ -191,13 +201,21 @@ class DecodeLoop:
 
     # --- before the batch ----------------------------------------------------------------------------------
 
+    def _room(self) -> int:
+        """Rows of the next batch. A long prompt goes in small steps while others wait for each of their tokens."""
+        most = self._model.facts.batch_tokens
+        decoding = sum(bool(answer.tokens) for answer in self._answers.values())
+        return min(most, decoding + BESIDE_TOKENS) if decoding else most
+
     def _draft(self) -> None:
         if not self._shape.draft_tokens or len(self._answers) != 1:
             return  # with several answers the rows of a guess are taken from somebody who needs them
         for task_id, answer in self._answers.items():
-            if answer.lookup is not None and answer.tokens and (room := answer.text.room - 1) > 0:
-                if guess := answer.lookup.guess(min(room, self._shape.draft_tokens)):
-                    self._scheduler.draft(task_id, guess)
+            if answer.lookup is None or not answer.tokens:
+                continue
+            room = min(answer.text.room - 1, self._shape.draft_tokens)
+            if room > 0 and (guess := answer.lookup.guess(room)):
+                self._scheduler.draft(task_id, guess)
 
     def _started(self, task_id: int) -> None:
         if (answer := self._answers.get(task_id)) and not answer.request.started:
@@ -375,7 +393,7 @@ class DecodeLoop:
     def _save(self, task_id: int, prompt: tuple[int, ...], *, pinned: bool = False) -> bool:
         """Keep what a prompt cost, as soon as it is paid for: the phone may kill this process at any time."""
         seq_id = self._scheduler.seq_of(task_id)
-        if self._store is None or seq_id is None or len(prompt) < self._shape.save_tokens and not pinned:
+        if self._store is None or seq_id is None:
             return False
         if not pinned and len(prompt) - self._store.covered(prompt) < self._shape.save_tokens:
             return False

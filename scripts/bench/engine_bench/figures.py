@@ -77,6 +77,7 @@ async def second_turn(bench: Bench) -> float:
 
 
 async def _beside_prefill(bench: Bench) -> Timing:
+    """A short request that comes while a long prompt is read. Theirs gets its first token when all of that is over."""
     long = asyncio.create_task(bench.ask(LONG, 1))
     await asyncio.sleep(1.0)  # it is well under way; the measure begins with the short request
     short = await bench.ask(20, 8)
@@ -94,6 +95,19 @@ async def gap_beside_prefill(bench: Bench) -> float:
     return (await _beside_prefill(bench)).longest_gap_s
 
 
+async def whole_beside_prefill(bench: Bench) -> float:
+    """seconds until its eighth and last token"""
+    return (await _beside_prefill(bench)).total_s
+
+
+async def gap_of_a_running_stream(bench: Bench) -> float:
+    """longest gap between tokens of a stream that runs already when 4,096 tokens have to be prefilled, in seconds"""
+    running = asyncio.create_task(bench.ask(20, 4 * ANSWER))
+    await asyncio.sleep(0.5)
+    await bench.ask(LONG, 1)
+    return (await running).longest_gap_s
+
+
 async def memory(bench: Bench) -> float:
     """MiB (PSS) of the process that holds the model, after all of the above"""
     return bench.peer.pss_mib()
@@ -109,15 +123,25 @@ async def many_answers(bench: Bench) -> float:
     return as_one_s / (time.perf_counter() - began_s)
 
 
-async def after_kill(bench: Bench) -> float:
-    """first token on a saved prefix of 2,048 tokens, after SIGKILL of the worker and its restart, as a share of a cold prefill"""
-    messages = bench.asking(PREFIX)
-    cold = await bench.ask_messages([*messages, *bench.asking(4)], 4)
+async def _after_kill(bench: Bench, new_words: int) -> float:
+    """A prompt's time to the first token after SIGKILL of the worker and its restart, as a share of the cold one."""
+    begun = bench.asking(PREFIX)
+    first = await bench.ask_messages(begun, 4)
     await asyncio.sleep(2.0)  # the file is written behind the answer's back
     os.kill(bench.peer.pid, signal.SIGKILL)
     await bench.ask(4, 1)  # starts the next worker and loads the model
-    warm = await bench.ask_messages([*messages, *bench.asking(4)], 4)
-    return warm.first_s / cold.first_s
+    again = begun if not new_words else [*begun, *bench.asking(new_words)]
+    return (await bench.ask_messages(again, 4)).first_s / first.first_s
+
+
+async def same_after_kill(bench: Bench) -> float:
+    """first token on a saved prefix of 2,048 tokens, after SIGKILL of the worker and its restart, as a share of a cold prefill"""
+    return await _after_kill(bench, 0)
+
+
+async def more_after_kill(bench: Bench) -> float:
+    """the same with some fifteen tokens behind the saved ones"""
+    return await _after_kill(bench, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +165,10 @@ FIGURES = (
     Figure("second turn, first token", second_turn, "s", 1.1),
     Figure("beside a 4,096 prefill: first token", first_beside_prefill, "s", 1.0),
     Figure("beside a 4,096 prefill: longest gap", gap_beside_prefill, "s", 1.0),
+    Figure("beside a 4,096 prefill: 8 tokens", whole_beside_prefill, "s", 1.0),
+    Figure("stream when 4,096 come: longest gap", gap_of_a_running_stream, "s", 1.0),
     Figure("memory of the model's process", memory, "MiB", 45, difference=True),
     Figure("n = 8 over 8 requests", many_answers, "", 1 / 3, alone=True),
-    Figure("saved prefix after SIGKILL over cold", after_kill, "", 1 / 50, alone=True),
+    Figure("after SIGKILL, same prompt, over cold", same_after_kill, "", 1 / 50, alone=True),
+    Figure("after SIGKILL, 15 more, over cold", more_after_kill, "", 1 / 50, alone=True),
 )

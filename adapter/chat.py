@@ -287,7 +287,8 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceFinished:
-    """One of several answers (`n` > 1) is complete; the others go on. Not sent for `n` = 1."""
+    """One of several answers is complete. With `n` > 1 every choice gets exactly one, the last included, and all of them
+    come before `Finished`. Not sent for `n` = 1."""
 
     choice: int
     reason: FinishReason

@@ -18,6 +18,8 @@ _MAX_FREE = 5  # members in any order make 2 ** 5 rules
 # for families with two ways of writing calls, and must stay below `bounds.MAX_GRAMMAR_CHARS`. OpenClaw sends 54 tools with
 # 40,000 such characters; the longest one has 5,000.
 MAX_SCHEMA_CHARS = 10_000
+# In one answer.
+MOST_CALLS = 16
 
 
 class ArgumentRules:
@@ -41,6 +43,7 @@ class ArgumentRules:
     def object(self, spec: Spec) -> str:
         """The rule for all arguments as a JSON object."""
         if spec.name in self._coarse:
+            self.unchecked.add(spec.name)
             return self.builder.json_object()
         if spec.name not in self._objects:  # a family may have several ways of writing calls
             self._objects[spec.name] = self._made(spec, spec.schema)
@@ -49,6 +52,7 @@ class ArgumentRules:
     def part(self, spec: Spec, schema: Any) -> str:
         """The rule for a JSON value by a part of the tool's schema, which may refer to definitions of the whole."""
         if spec.name in self._coarse:
+            self.unchecked.add(spec.name)
             return self.builder.json_value()
         shared = {key: spec.schema[key] for key in ("$defs", "definitions") if key in spec.schema}
         return self._made(spec, {**schema, **shared} if isinstance(schema, dict) else schema)
@@ -133,8 +137,8 @@ def any_order(rules: ArgumentRules, pairs: dict[str, str], required: Collection[
 
 
 def repeated(call: str, *, many: bool, between: str = "") -> str:
-    """The body for one call, or for one and more."""
-    return f"{call} ({between} {call})*" if many else call
+    """The body for one call, or for as many as one answer may have: small models do not stop calling by themselves."""
+    return f"{call} ({between} {call}){{0,{MOST_CALLS - 1}}}" if many else call
 
 
 __all__ = ["GAP", "ArgumentRules", "any_order", "coarse_tools", "listed", "literal", "repeated"]

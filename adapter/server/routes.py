@@ -86,7 +86,7 @@ async def _answer(request: web.Request, asked: Asked, writer: AnswerWriter) -> w
 
 async def not_built(request: web.Request) -> web.StreamResponse:
     """A 400, not a 404: behind LiteLLM one 404 shuts the model off for everybody, chats included."""
-    raise EndpointNotBuilt(f"{request.path} is not built yet; this version answers POST /v1/chat/completions.")
+    raise EndpointNotBuilt(f"{request.path} is not built yet; use POST /v1/chat/completions.")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

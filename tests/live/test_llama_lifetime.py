@@ -194,7 +194,7 @@ async def test_stubborn_worker_is_killed(make: MakeEngine, monkeypatch: pytest.M
     assert "did not end when asked" in worker.death
 
 
-def test_nothing_is_left_when_the_adapter_is_killed(files: Path) -> None:
+def test_nothing_is_left_when_the_adapter_is_killed(files: Path, tmp_path: Path) -> None:
     """A parent that holds a worker in the middle of an answer dies by SIGKILL; the worker ends by itself.
 
     The parent also reports that it has not imported llama_cpp.
@@ -208,7 +208,7 @@ from adapter.settings import LlamaSettings
 
 async def main():
     settings = LlamaSettings(name="x", kind="llama", model={str(files / "parrot.gguf")!r}, threads=1, ctx_tokens=65_536)
-    engine = LlamaEngine(settings, Path("."))
+    engine = LlamaEngine(settings, Path({str(tmp_path)!r}))
     chat = Chat("x", (Message(Role.USER, "hi"),), Sampling(max_tokens={ENDLESS}))
     async for event in engine.generate(chat):
         if isinstance(event, TextDelta):

@@ -223,7 +223,7 @@ class LlamaModel:
 
     def copy(self, src_seq: int, dst_seq: int) -> bool:
         # Through a buffer: between streams `llama_memory_seq_cp` copies the whole stream, used or not, and
-        # recurrent states not at all. See DESIGN.md for what was measured.
+        # recurrent states not at all. 22 MB (1,024 tokens of a 370 M model) took 20 ms here, a copy of the stream 43 ms.
         saved = self.save(src_seq)
         return saved is not None and self.restore(dst_seq, saved)
 

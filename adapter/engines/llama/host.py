@@ -204,11 +204,11 @@ class WorkerHost:
         self._users -= 1
         self._arm_idle_timer()
 
-    def _arm_idle_timer(self) -> None:
+    def _arm_idle_timer(self, after_s: float | None = None) -> None:
         self._disarm_idle_timer()
         if self._users == 0 and self.running and self._settings.idle_unload_s > 0:
-            loop = asyncio.get_running_loop()
-            self._idle_timer = loop.call_later(self._settings.idle_unload_s, self._begin_unloading)
+            after_s = self._settings.idle_unload_s if after_s is None else after_s
+            self._idle_timer = asyncio.get_running_loop().call_later(after_s, self._begin_unloading)
 
     def _disarm_idle_timer(self) -> None:
         if self._idle_timer:
@@ -218,6 +218,10 @@ class WorkerHost:
     def _begin_unloading(self) -> None:
         worker = self.running
         if worker and self._users == 0 and not self._closed:
+            silent_s = asyncio.get_running_loop().time() - worker.last_frame_s
+            if silent_s < self._settings.idle_unload_s:  # it computes a pinned prompt, for nobody as yet
+                self._arm_idle_timer(self._settings.idle_unload_s - silent_s)
+                return
             logger.info(
                 "llama worker unloads engine=%s idle_s=%g", self._settings.name, self._settings.idle_unload_s
             )

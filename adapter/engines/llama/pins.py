@@ -1,4 +1,4 @@
-"""Pinned prompts: files of requests -> the tokens that every such request begins with. Runs in the worker's front thread."""
+"""Pinned prompts: files of requests -> the tokens that every such request begins with. Runs in the worker before it is ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapter.dialects.openai_parse import parse_chat
 from adapter.engines.llama.loop import Bake
 from adapter.engines.llama.model import Model
 from adapter.engines.llama.template import ChatTemplate
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, BadRequest
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ def bakes(paths: Sequence[str], template: ChatTemplate, model: Model) -> Iterato
         except (OSError, ValueError, AdapterError) as exc:
             logger.warning("pinned prompt cannot be used file=%s: %s", path, exc)
             continue
+        except Exception:  # the model is of use without it
+            logger.exception("pinned prompt cannot be used because of us file=%s", path)
+            continue
         room = model.facts.ctx_tokens - 1
         if not 0 < len(tokens) <= room:
             logger.warning(
@@ -39,9 +42,12 @@ def bakes(paths: Sequence[str], template: ChatTemplate, model: Model) -> Iterato
 
 
 def _read(path: Path) -> Chat:
-    body = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
     if not isinstance(body, dict):
-        raise ValueError("it must hold a JSON object with 'messages', as a request has it")
+        raise BadRequest("it must hold a JSON object with 'messages', as a request has it")
     return parse_chat(body).chat
 
 

@@ -8,7 +8,7 @@ from adapter.engines.llama.schedule_plan import Chunk
 from adapter.engines.llama.slots import Run, Slot
 
 # What a pinned prompt gets of a batch in which somebody waits for the next token: a phone computes some 20 to
-# 100 tokens of a prompt a second, so a whole batch of 512 would be a hole of seconds in every answer.
+# 100 tokens of a prompt a second, so a whole batch would be a hole of seconds in every answer.
 BACKGROUND_BESIDE_TOKENS = 32
 
 

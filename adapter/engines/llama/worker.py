@@ -169,10 +169,15 @@ def _open_store(hello: link.Hello, model: Model) -> KvStore | None:
     if not hello.kv_dir:
         return None
     folder = Path(hello.kv_dir)
+    try:
+        hashed = model_hash(Path(hello.path), folder)
+    except OSError as exc:
+        logger.warning("prefixes are not kept: the model file cannot be read again (%s)", exc)
+        return None
     identity = Identity(
-        model_hash=model_hash(Path(hello.path), folder),
+        model_hash=hashed,
         n_ctx=model.facts.ctx_tokens,
-        n_seq=1,  # each sequence has cells of its own, so what is saved fits whatever the number of slots
+        n_seq=hello.slots,  # a saved sequence says how many streams of cells there were, and fits no other number
         kv_type=hello.kv_type,
         library=model.facts.kv_layout,
     )

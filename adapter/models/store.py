@@ -123,7 +123,7 @@ class Store:
         if stem == DEMO:
             raise ModelsError("'demo' comes with Farmhand and stays; it takes 4 MB")
         final = self.folder / (stem + SUFFIX)
-        if stem not in self.names() and stem not in {part.name for part in self.unfinished()}:
+        if stem not in self.names() and not part_path(final).exists():
             self.path_of(name)
         was_default = stem == self.default()
         freed = 0

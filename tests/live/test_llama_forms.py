@@ -38,7 +38,7 @@ from adapter.chat import (
     ToolMode,
 )
 from adapter.engines.llama.engine import LlamaEngine
-from adapter.errors import BadRequest, OutputInvalid
+from adapter.errors import BadRequest, EngineFailed, OutputInvalid
 from adapter.settings import LlamaSettings
 from tests.constrain_cases import CASES, client_cases
 from tests.fakes.tiny_gguf import write_random
@@ -187,6 +187,18 @@ async def test_impossible_forms_are_refused_by_name(engine: LlamaEngine, kind: O
         await collect(engine, asking(output=OutputFormat(kind, text, "the_field")))
     assert caught.value.param is not None
     assert caught.value.param.startswith("the_field")
+    text, _, _ = await collect(engine, asking(output=OutputFormat(OutputKind.CHOICE, '["fine"]')))
+    assert text == "fine"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_grammar_that_doubles_its_work_with_every_level_is_given_up(engine: LlamaEngine) -> None:
+    """The noise is made to nest for ever; the request fails within seconds, and the worker lives."""
+    grammar = 'root ::= "(" root ")" | "(" root ")!" | "."'
+    asked = asking(output=OutputFormat(OutputKind.GRAMMAR, grammar, "grammar"))
+    nesting = replace(asked.sampling, logit_bias=(TokenBias(ord("("), 100.0),))
+    with pytest.raises((BadRequest, EngineFailed), match="grammar"):
+        await collect(engine, replace(asked, sampling=nesting))
     text, _, _ = await collect(engine, asking(output=OutputFormat(OutputKind.CHOICE, '["fine"]')))
     assert text == "fine"
 

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import ctypes
 import math
+import time
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapter.engines.llama.model import BadGrammar, Likely
 from adapter.engines.llama.sampling import Step
+
+# Some grammars double llama.cpp's work with each level of nesting. A step that takes so long is the last one: the next could take
+# minutes, inside a native call that nothing can interrupt. Ordinary steps take microseconds, the slowest met 23 ms.
+GRAMMAR_STEP_S = 1.0
 
 
 class Candidates:
@@ -104,7 +109,7 @@ class LlamaSampler:
             token = self._chosen(at, grammar_first=True)
             if not self._allows(token):  # nothing is allowed: the grammar has no way out
                 raise BadGrammar("the grammar allows no token here")
-        self._lib.llama_sampler_accept(self._grammar, token)
+        self._accept_grammar(token)
         self._lib.llama_sampler_accept(self._chain, token)
         return token
 
@@ -112,10 +117,9 @@ class LlamaSampler:
         self._lib.llama_sampler_accept(self._chain, token)
         if self._grammar is None:
             return
-        if self._allows(token):
-            self._lib.llama_sampler_accept(self._grammar, token)
-        else:
-            self._drop_grammar()
+        if not self._allows(token):
+            raise BadGrammar("the grammar does not allow what has to be written here")
+        self._accept_grammar(token)
 
     def constrain(self, grammar: str, seen: Sequence[int]) -> bool:
         before, self._grammar = self._grammar, self._new_grammar(grammar)
@@ -124,7 +128,7 @@ class LlamaSampler:
                 self._drop_grammar()
                 self._grammar = before
                 return False
-            self._lib.llama_sampler_accept(self._grammar, token)
+            self._accept_grammar(token)
         if before is not None:
             self._lib.llama_sampler_free(before)
         return True
@@ -156,14 +160,25 @@ class LlamaSampler:
         candidates = self._candidates()
         filled = candidates.fill(row)
         if grammar_first:
-            self._lib.llama_sampler_apply(self._grammar, filled)
+            self._apply_grammar(filled)
         self._lib.llama_sampler_apply(self._chain, filled)
         return candidates.selected
 
     def _allows(self, token: int) -> bool:
         candidates = self._candidates()
-        self._lib.llama_sampler_apply(self._grammar, candidates.only(token))
+        self._apply_grammar(candidates.only(token))
         return candidates.is_possible
+
+    def _apply_grammar(self, filled: Any) -> None:
+        began_s = time.monotonic()
+        self._lib.llama_sampler_apply(self._grammar, filled)
+        _check_step(time.monotonic() - began_s)
+
+    def _accept_grammar(self, token: int) -> None:
+        """Only for a token that the grammar allows."""
+        began_s = time.monotonic()
+        self._lib.llama_sampler_accept(self._grammar, token)
+        _check_step(time.monotonic() - began_s)
 
     def _new_grammar(self, grammar: str) -> Any:
         sampler = self._lib.llama_sampler_init_grammar(self._vocab, grammar.encode("utf-8", "replace"), b"root")
@@ -187,3 +202,8 @@ class LlamaSampler:
                 return lib.llama_sampler_init_logit_bias(self._n_vocab, len(biases), biases)
             case name:
                 return getattr(lib, f"llama_sampler_init_{name}")(*step.values)
+
+
+def _check_step(took_s: float) -> None:
+    if took_s > GRAMMAR_STEP_S:
+        raise BadGrammar("its grammar has too many ways to go on; parts that begin alike at every level of nesting do that")

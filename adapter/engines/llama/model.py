@@ -100,7 +100,7 @@ class Sampler(Protocol):
         """Choose from the logits that the last `decode` left for the `row`-th sampled row of this sequence."""
 
     def accept(self, token: int) -> None:
-        """Note a token that was not chosen here (forced). A grammar that it does not fit is dropped."""
+        """Note a token that was not chosen here (forced). Raises `BadGrammar` if the grammar does not allow it."""
 
     def constrain(self, grammar: str, seen: Sequence[int]) -> bool:
         """From now on follow this GBNF, of which the tokens `seen` are the beginning. False, and nothing changed, if

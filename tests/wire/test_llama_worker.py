@@ -12,7 +12,8 @@ from adapter.chat import Chat, Message, Role, Sampling
 from adapter.engines.llama import link
 from adapter.engines.llama.answers import Job
 from adapter.engines.llama.front import Front
-from adapter.engines.llama.loop import DecodeLoop, Inbox, LoopShape, Stop
+from adapter.engines.llama.inbox import Inbox, Stop
+from adapter.engines.llama.loop import DecodeLoop, LoopShape
 from adapter.engines.llama.model import BadBatch, Decoded, ModelBroken
 from adapter.engines.llama.scheduler import Chunk
 from adapter.engines.llama.template import ChatTemplate

@@ -8,7 +8,7 @@ import logging
 from adapter.engines.llama import link
 from adapter.engines.llama.embed_loop import EmbedJob, Inbox
 from adapter.engines.llama.embed_model import Embedder
-from adapter.engines.llama.loop import BROKEN, CancelJob, Pressure, Send, Stop
+from adapter.engines.llama.inbox import BROKEN, CancelJob, Pressure, Send, Stop
 from adapter.errors import AdapterError, BadRequest, ContextTooLong, InternalError, NotCapable
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from adapter.engines.llama import link
 from adapter.engines.llama.embed_batches import EmbedQueue, Piece, TextKey
 from adapter.engines.llama.embed_model import Embedder
-from adapter.engines.llama.loop import (
+from adapter.engines.llama.inbox import (
     BROKEN,
     BROKEN_MESSAGE,
     PAUSED,

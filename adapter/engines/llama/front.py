@@ -12,7 +12,7 @@ from adapter.calls.plan import plain_plan
 from adapter.chat import Chat, Completion, Sampling
 from adapter.engines.llama import link
 from adapter.engines.llama.answers import Job
-from adapter.engines.llama.loop import CancelJob, Inbox, Pressure, Send, Stop
+from adapter.engines.llama.inbox import CancelJob, Inbox, Pressure, Send, Stop
 from adapter.engines.llama.model import Model
 from adapter.engines.llama.template import ChatTemplate
 from adapter.errors import AdapterError, BadRequest, ContextTooLong, InternalError, NotCapable

@@ -9,27 +9,29 @@ from __future__ import annotations
 import itertools
 import logging
 import queue
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from adapter.chat import TokenLogprob
 from adapter.engines.llama import link
-from adapter.engines.llama.answers import Answer, Job, Request, constrained_from
-from adapter.engines.llama.kv_index import Stored
-from adapter.engines.llama.lookup import Lookup
-from adapter.engines.llama.model import (
-    BadBatch,
-    BadGrammar,
-    Buffer,
-    Decoded,
-    Likely,
-    Model,
-    ModelBroken,
+from adapter.engines.llama.answers import Answer, Job, Request
+from adapter.engines.llama.choosing import Chooser
+from adapter.engines.llama.inbox import (
+    BROKEN,
+    BROKEN_MESSAGE,
+    PAUSED,
+    Bake,
+    CancelJob,
+    Inbox,
+    Item,
+    Pressure,
+    Send,
+    Stop,
+    Store,
 )
+from adapter.engines.llama.lookup import Lookup
+from adapter.engines.llama.model import BadBatch, BadGrammar, Decoded, Model, ModelBroken
 from adapter.engines.llama.scheduler import Chunk, Outcome, Plan, Sampled, Scheduler
 from adapter.engines.llama.slots import Task
-from adapter.engines.llama.text import AnswerText, Ended, Shown
+from adapter.engines.llama.text import AnswerText, Ended
 from adapter.engines.llama.threads import slow_threads
 from adapter.errors import (
     BadRequest,
@@ -43,64 +45,9 @@ from adapter.reasoning import Part
 
 logger = logging.getLogger(__name__)
 
-BROKEN = "a request failed because of us task=%s"
-BROKEN_MESSAGE = "Farmhand failed on this answer; the log says where."
 # Prompt tokens in a batch while somebody waits for his next token. Measured on a PC (370 M parameters, Q4_0, one thread):
 # prefill in steps of 512, 128, 64, 32 tokens runs at 328, 317, 312, 173 tokens/s, and a step takes 1.6, 0.4, 0.2, 0.2 s.
 BESIDE_TOKENS = 64
-PAUSED = "Farmhand is paused to spare the phone and begins nothing new. Try again later."
-
-
-class Send(Protocol):
-    """Writes frames to the adapter, all in one go. Raises OSError when it is gone."""
-
-    def __call__(self, *frames: link.Frame) -> None: ...
-
-
-class Store(Protocol):
-    """Computed prefixes on disk; see `kv_store.KvStore`."""
-
-    def longest(self, prompt: Sequence[int]) -> Stored | None: ...
-
-    def load(self, key: str) -> Buffer | None: ...
-
-    def reject(self, key: str) -> None:
-        """What was loaded does not fit after all."""
-
-    def ready(self) -> bool:
-        """Would `save` take a payload now?"""
-
-    def covered(self, tokens: Sequence[int]) -> int:
-        """How many of the first tokens need not be computed again."""
-
-    def save(self, tokens: Sequence[int], payload: Buffer, *, pinned: bool) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CancelJob:
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bake:
-    """Compute this prompt when nobody wants anything else, and keep it in the store."""
-
-    prompt: tuple[int, ...]
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pressure:
-    level: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End the loop; what runs fails."""
-
-
-Item = Job | CancelJob | Bake | Pressure | Stop
-Inbox = queue.SimpleQueue[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +67,7 @@ class DecodeLoop:
         self._send = send
         self._shape = shape
         self._store = store
+        self._chooser = Chooser(model)
         trims = model.facts.trims  # else a copy is of no use, unless the whole of it fits
         self._scheduler = Scheduler(
             n_slots=shape.slots, max_waiting=shape.max_waiting, stored=store, copies=trims
@@ -262,97 +210,16 @@ class DecodeLoop:
         if task_id in self._bakes:
             return Outcome((0,))  # nobody reads it; `_after` ends the task
         try:
-            return self._choose(task_id, self._answers[task_id], chunk)
+            outcome, frames = self._chooser.choose(self._answers[task_id], chunk)
         except BadGrammar as exc:
             self._fail_task(task_id, EngineFailed.code, f"The answer cannot go on: {exc}.")
-        except OSError:  # the adapter is gone
-            raise
         except Exception:  # one request's trouble stays its own
             logger.exception(BROKEN, task_id)
             self._fail_task(task_id, InternalError.code, BROKEN_MESSAGE)
-        return None
-
-    def _choose(self, task_id: int, answer: Answer, chunk: Chunk) -> Outcome:
-        guessed = chunk.tokens[len(chunk.tokens) - chunk.samples + 1 :]
-        chosen: list[int] = []
-        for row in range(chunk.samples):
-            token = answer.sampler.sample(chunk.seq_id, row)
-            self._take_token(answer, token, chunk.seq_id, row)
-            chosen.append(token)
-            if answer.text.ended is not None or row >= len(guessed) or token != guessed[row]:
-                break
-        rows = len(chosen)
-        if answer.lookup is not None:
-            answer.lookup.add(chosen)
-            if guessed:
-                answer.lookup.judged(len(guessed), rows - 1)
-        if answer.text.ended is None:
-            chosen += self._forced(answer)
-        return Outcome(tuple(chosen), rows)
-
-    def _take_token(self, answer: Answer, token: int, seq_id: int, row: int) -> None:
-        answer.tokens.append(token)
-        if self._model.is_eog(token):
-            # A control token that ends the answer can be a part of its markup (gpt-oss: <|call|>).
-            shown = answer.text.end_of_generation()
         else:
-            shown = answer.text.token(self._piece(answer, token), self._logprob(answer, token, seq_id, row))
-        self._show(answer, shown)
-        if answer.text.ended is None and answer.plan.waits_for_call and not answer.constrained:
-            self._constrain(answer)
-
-    def _show(self, answer: Answer, shown: list[Shown]) -> None:
-        frames = list(answer.frames(shown))
-        if not frames and answer.text.ended is None:
-            frames = [link.Working(answer.request.job.id)]
-        self._frames += frames
-
-    def _piece(self, answer: Answer, token: int) -> bytes:
-        piece = self._model.piece(token)
-        if not piece and answer.plan.shows:
-            name = self._model.piece(token, special=True)
-            return name if name.decode("utf-8", "replace") in answer.plan.shows else b""
-        return piece
-
-    def _logprob(self, answer: Answer, token: int, seq_id: int, row: int) -> TokenLogprob | None:
-        top = answer.request.job.logprobs
-        if top is None:
-            return None
-        own, likely = answer.sampler.logprobs(seq_id, row, token, top)
-        return self._named(Likely(token, own), tuple(self._named(one) for one in likely))
-
-    def _named(self, one: Likely, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-        piece = self._model.piece(one.token, special=True)
-        return TokenLogprob(piece.decode("utf-8", "replace"), tuple(piece), one.logprob, top)
-
-    def _constrain(self, answer: Answer) -> None:
-        """The model has begun a call: from its first character on the grammar holds."""
-        began = answer.text.call_began()
-        if began is None or answer.plan.grammar is None:
-            return
-        first, before = began
-        answer.constrained = True
-        if not answer.sampler.constrain(constrained_from(answer.plan.grammar, before), answer.tokens[first:]):
-            logger.info("a call began in a form that its grammar does not have task=%s", answer.request.job.id)
-
-    def _forced(self, answer: Answer) -> list[int]:
-        """What ends the reasoning, once its budget is used up."""
-        plan = answer.plan
-        limit = plan.reasoning_tokens
-        if limit is None or answer.closed_reasoning or not plan.closes_reasoning or not answer.text.in_reasoning:
-            return []
-        if answer.text.reasoning_tokens < max(1, limit):
-            return []
-        answer.closed_reasoning = True
-        forced: list[int] = []
-        for token in self._model.tokenize(plan.closes_reasoning, specials=False, parse_specials=True):
-            if answer.text.ended is not None:
-                break
-            answer.sampler.accept(token)
-            answer.tokens.append(token)
-            forced.append(token)
-            self._show(answer, answer.text.token(self._piece(answer, token)))
-        return forced
+            self._frames += frames
+            return outcome
+        return None
 
     def _after(self, event: Sampled) -> None:
         if (bake := self._bakes.get(event.task_id)) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adapter.chat import Chat, Message, Role
 from adapter.dialects.openai_parse import parse_chat
-from adapter.engines.llama.loop import Bake
+from adapter.engines.llama.inbox import Bake
 from adapter.engines.llama.model import Model
 from adapter.engines.llama.template import ChatTemplate
 from adapter.errors import AdapterError, BadRequest

@@ -24,10 +24,11 @@ from adapter.engines.llama.embed_front import EmbedFront
 from adapter.engines.llama.embed_loop import EmbedLoop
 from adapter.engines.llama.embed_model import EmbedShape
 from adapter.engines.llama.front import Front
+from adapter.engines.llama.inbox import Inbox, Stop
 from adapter.engines.llama.kv_file import Identity
 from adapter.engines.llama.kv_identity import model_hash
 from adapter.engines.llama.kv_store import KvStore
-from adapter.engines.llama.loop import DecodeLoop, Inbox, LoopShape, Stop
+from adapter.engines.llama.loop import DecodeLoop, LoopShape
 from adapter.engines.llama.model import Model, ModelBroken, ModelError, ModelShape
 from adapter.engines.llama.pins import bakes
 from adapter.engines.llama.template import ChatTemplate, TemplateError

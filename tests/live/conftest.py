@@ -5,6 +5,7 @@ What needs `gguf` is imported where it is used: a conftest that cannot be import
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,13 @@ from adapter.settings import LlamaSettings
 
 if TYPE_CHECKING:
     from tests.live.llama_cases import MakeEngine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_reaches_children() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

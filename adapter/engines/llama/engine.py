@@ -111,7 +111,7 @@ class LlamaEngine:
         try:
             self._host.check_pressure()
             if worker := self._host.running:
-                return Health(True, f"The model {worker.ready.description} is loaded.")
+                return Health(True, f"The model {model_id(self._settings.model)} ({worker.ready.description}) is loaded.")
             self._host.check_pause()
             await asyncio.to_thread(self._host.check_start)
         except EngineUnavailable as exc:

@@ -17,6 +17,7 @@ from adapter.settings import LlamaSettings
 
 if TYPE_CHECKING:
     from tests.live.llama_cases import MakeEngine
+    from tests.live.llama_prefix_cases import Cold, Frames
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,3 +66,27 @@ async def make(files: Path, tmp_path: Path) -> AsyncIterator[MakeEngine]:
         await engine.close()
         await engine.close()
         assert worker is None or is_gone(worker.pid)
+
+
+@pytest.fixture(scope="module")
+def cold(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Cold:
+    from tests.live.llama_prefix_cases import Cold
+
+    return Cold(files, tmp_path_factory.mktemp("cold"))
+
+
+@pytest.fixture
+def saving(make: MakeEngine) -> MakeEngine:
+    """Engines that store every prefix of 64 tokens and more."""
+
+    def make_saving(model: str = "random", **changes: object) -> LlamaEngine:
+        return make(model, **{"kv_save_tokens": 64, **changes})
+
+    return make_saving
+
+
+@pytest.fixture
+def frames(monkeypatch: pytest.MonkeyPatch) -> Frames:
+    from tests.live.llama_prefix_cases import Frames
+
+    return Frames(monkeypatch)

@@ -7,6 +7,9 @@ and the frames that a worker sends.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -176,3 +179,24 @@ class Frames:
         """How many batches only went on with the prompt."""
         deltas = self.of(link.Delta, request_id)
         return sum(at < deltas[0] for at in self.of(link.Working, request_id))
+
+
+SYSTEM = long_text(700)
+OTHER = long_text(700, seed=1)
+# Tokens of a prompt that both a question and the template put behind the system message.
+TAIL = 40
+# Of log probabilities: the cache is f16, and batches of another shape round in another order.
+NOISE = 0.08
+
+
+def warnings(caplog: pytest.LogCaptureFixture, about: str) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING and about in r.getMessage()]
+
+
+async def killed(engine: LlamaEngine) -> None:
+    """SIGKILL for its worker; returns when it is gone."""
+    worker = engine._host.running
+    assert worker is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    async with asyncio.timeout(LONGEST_S):
+        await worker.died.wait()

@@ -51,21 +51,11 @@ LONG = long_text(3_500)
 
 
 @pytest.fixture(scope="module")
-def cold(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Cold:
-    return Cold(files, tmp_path_factory.mktemp("cold"))
-
-
-@pytest.fixture(scope="module")
 def deep(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Its prompts take long (a batch of 64 some 10 ms), and its files are large (1 kB a token)."""
     path = tmp_path_factory.mktemp("deep") / "deep.gguf"
     write_random(path, layers=16)
     return str(path)
-
-
-@pytest.fixture
-def frames(monkeypatch: pytest.MonkeyPatch) -> Frames:
-    return Frames(monkeypatch)
 
 
 async def rest(stream: object) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator
 
 import pytest
+
+from adapter.engines.llama import kv_store
 
 
 @pytest.fixture
@@ -18,3 +21,10 @@ def never_blocking() -> Iterator[None]:
 
     with blockbuster_ctx("adapter"):
         yield
+
+
+@pytest.fixture
+def every_lookup_looks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The store asks its folder at each lookup, and all its log lines are seen."""
+    monkeypatch.setattr(kv_store, "LOOK_S", 0.0)
+    caplog.set_level(logging.INFO, "test-kv")

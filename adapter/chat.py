@@ -41,7 +41,8 @@ class ToolCall:
 class Message:
     """One message of the conversation; `content` is plain text, possibly empty.
 
-    Lists of text parts arrive here already joined.
+    Lists of text parts arrive here already joined. images: URLs (`data:...;base64,` or http) of the message's pictures, in
+    their order; models with `Can.VISION` see them before the text.
     """
 
     role: Role
@@ -49,6 +50,7 @@ class Message:
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ class Chat:
     n: 1..128 answers to the same messages. logprobs: `None` for none, else how many alternatives (0..20) to report
     beside each token. template_options: JSON text of an object of further variables for the model's chat template
     (`chat_template_kwargs` of vLLM and llama-server). A last message from the assistant, without calls, is a partial
-    answer: the engine continues it, and answers with the new text only.
+    answer: the engine continues it, and answers with the new text only. session: the client's own name for this
+    conversation (`session_id` of the LocalLLM app), a hint.
     """
 
     model: str
@@ -169,6 +172,7 @@ class Chat:
     n: int = 1
     logprobs: int | None = None
     template_options: str = "{}"
+    session: str | None = None
 
     @property
     def continues(self) -> bool:
@@ -212,7 +216,7 @@ class UsageSource(StrEnum):
     """Where token counts come from.
 
     `exact`: the engine's own tokenizer counted. `counted`: pieces on the wire were counted, one
-    a token. `estimated`: worked out from the length of the text.
+    a token, or the text with the model's vocabulary from a copy of its file. `estimated`: worked out from the length of the text.
     """
 
     EXACT = "exact"

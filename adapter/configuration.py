@@ -18,6 +18,7 @@ from adapter.settings import (
     DEFAULT_ENGINES,
     AuthSettings,
     LogSettings,
+    RouterSettings,
     Section,
     ServerSettings,
     Settings,
@@ -29,12 +30,13 @@ ENV_PREFIX = "FARMHAND_"
 ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME"})
 
 # In the design, not built yet: named so that the error can say so instead of "unknown".
-PLANNED_KINDS = frozenset({"localllm", "openai"})
+PLANNED_KINDS: frozenset[str] = frozenset()
 
 SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,
     "auth": AuthSettings,
     "log": LogSettings,
+    "router": RouterSettings,
     "models": StoreSettings,
 }
 

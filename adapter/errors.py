@@ -4,6 +4,7 @@
     +-- BadRequest              400  body malformed, or a parameter that cannot be honoured
     |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
     |   +-- NotCapable          400  no engine behind that model name can do what the request needs
+    |   +-- LoopDetected        400  the request has passed through this Farmhand before: two route to each other
     |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
@@ -13,9 +14,11 @@
     +-- BodyTooLarge            413  more bytes than `server.max_body_bytes`
     +-- HeadersTooLarge         431  more header bytes than aiohttp's limits
     +-- QueueFull               429  every seat and every place in the queue is taken
+    |   +-- DeadlineMissed      429  the client's patience would end, or did, before its answer
     +-- EngineUnavailable       503  loading, restarting, stopped; comes back by itself or by a person
     |   +-- UpstreamUnreachable 503  the app is closed: the message says how to start it
     +-- UpstreamProtocol        502  an answer that we cannot read, or an empty one
+    +-- UpstreamRefused         502  it refuses us (our key there, our access): the configuration is at fault, not the client
     +-- UpstreamTimeout         504  no first token, or a stall between tokens
     +-- EngineFailed            500  the engine broke this answer
     |   +-- OutputInvalid       500  the model's whole answer does not fit the schema that was asked for
@@ -61,6 +64,9 @@ class ContextTooLong(BadRequest):
     """Prompt and answer do not fit into the context."""
 
     code = "context_length_exceeded"
+    # As in `of`; `None` where an upstream did not say.
+    context_tokens: int | None = None
+    prompt_tokens: int | None = None
 
     @classmethod
     def of(cls, *, context_tokens: int, prompt_tokens: int, max_tokens: int | None = None) -> ContextTooLong:
@@ -77,13 +83,19 @@ class ContextTooLong(BadRequest):
                 f"({prompt_tokens} in the messages, {max_tokens} in the completion)."
             )
         tail = " Please reduce the length of the messages or completion."
-        return cls(head + body + tail, param="messages")
+        error = cls(head + body + tail, param="messages")
+        error.context_tokens, error.prompt_tokens = context_tokens, prompt_tokens
+        return error
 
 
 class NotCapable(BadRequest):
     """The request is fine, but not for this model: `param` names the field that asks for too much."""
 
     code = "not_capable"
+
+
+class LoopDetected(BadRequest):
+    code = "loop_detected"
 
 
 class EndpointNotBuilt(BadRequest):
@@ -137,6 +149,12 @@ class QueueFull(AdapterError):
     default_retry_after_s = 5
 
 
+class DeadlineMissed(QueueFull):
+    """The client cannot have its answer in the time that it has; `Retry-After` says when that may be different."""
+
+    code = "deadline_missed"
+
+
 class EngineUnavailable(AdapterError):
     status = 503
     code = "engine_unavailable"
@@ -150,6 +168,11 @@ class UpstreamUnreachable(EngineUnavailable):
 class UpstreamProtocol(AdapterError):
     status = 502
     code = "upstream_protocol"
+
+
+class UpstreamRefused(AdapterError):
+    status = 502
+    code = "upstream_refused"
 
 
 class UpstreamTimeout(AdapterError):

@@ -39,11 +39,15 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One engine and the name of a model in that engine's own words. card: `None` where it is not listed now."""
+    """One engine and the name of a model in that engine's own words. card: `None` where it is not listed now.
+
+    emulated: what the request needs and this model cannot do by itself, so that we do it around it.
+    """
 
     engine: str
     model: str
     card: ModelCard | None = field(default=None, compare=False, repr=False)
+    emulated: frozenset[Can] = field(default=frozenset(), compare=False)
 
     @property
     def can(self) -> frozenset[Can]:
@@ -172,6 +176,8 @@ _CANNOT = {
     Can.CHAT: "does not chat",
     Can.TOOLS: "cannot call tools",
     Can.OUTPUT: "cannot be held to an output format",
+    Can.GRAMMAR: "takes no grammar",
+    Can.VISION: "sees no images",
     Can.LOGPROBS: "reports no logprobs",
     Can.LOGIT_BIAS: "takes no logit_bias",
     Can.MANY: "gives one answer at a time",

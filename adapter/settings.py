@@ -9,9 +9,16 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from adapter.caller import OnDeadline, Urgency
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 ApiKey = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^[!-~]+$")]
+
+
+Retries = Annotated[int, Field(ge=0, le=10)]
+# A secret, or where it stands: `os.environ/NAME` or `file:PATH`. See `adapter/secrets.py`.
+Secret = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
 class Section(BaseModel):
@@ -65,12 +72,53 @@ class AuthSettings(Section):
     keys: tuple[ApiKey, ...] = ()
 
 
+class KeySettings(Section):
+    """`[[key]]`: a bearer key with a name and manners of its own.
+
+    class: `background` requests wait until no `interactive` one does. deadline_s: how long its program waits for a whole answer; what cannot
+    be had in that time is refused early. on_deadline: what becomes of an answer that takes longer: an error (`refuse`), or what there is of it by
+    then, with `finish_reason` "length" (`partial`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+    name: Name
+    key: ApiKey
+    urgency: Annotated[Urgency | None, Field(alias="class")] = None
+    deadline_s: Seconds | None = None
+    on_deadline: OnDeadline = OnDeadline.REFUSE
+
+
 class _EngineSettings(Section):
-    """What every engine has. `queue`: how many requests may wait for a seat."""
+    """What every engine has. `queue`: how many requests may wait for a seat; one key may have three quarters of them.
+
+    vocabulary: a GGUF, by path or by its name among the fetched models, with which tokens are counted where the engine does not say;
+    without it one of the same name as the model, where there is one.
+    """
 
     name: Name
     queue: Annotated[int, Field(ge=0, le=10_000)] = 16
     default_max_tokens: Annotated[int, Field(ge=1)] = 1_024
+    vocabulary: Annotated[str, Field(min_length=1)] | None = None
+
+
+def _app_url(value: str | None) -> str | None:
+    """An app on a phone: plain HTTP, no path."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError("must look like http://127.0.0.1:8889 (the app speaks plain HTTP only)")
+    if parts.path not in ("", "/") or parts.query or parts.username:
+        raise ValueError("must be scheme, host and port only, without a path")
+    return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise ValueError("must look like http://127.0.0.1:11434/v1")
+    return value.rstrip("/")
 
 
 class InferrlmSettings(_EngineSettings):
@@ -79,10 +127,12 @@ class InferrlmSettings(_EngineSettings):
     first_token_s: silence allowed until the first token; load and prefill happen in it without a byte.
     between_tokens_s: silence allowed after it. context_tokens: the app's window where its owner
     changed it; otherwise known by build (`protocols/inferrlm.md` 6). LiteRT models are loaded with this size. cancel: whether an unfinished
-    answer on builds that cannot cancel (A, B) is left to run (`drain`), or ended by unloading the model (`unload`).
+    answer on builds that cannot cancel (A, B) is left to run (`drain`), or ended by unloading the model (`unload`). line_marks: ask models whose
+    answers end at the first line break (13.1) for a visible mark in its place, and turn it back into a line break.
     """
 
     kind: Literal["inferrlm"]
+    line_marks: bool = False
     url: str = "http://127.0.0.1:8889"
     connect_s: Seconds = 2.0
     first_token_s: Seconds = 300.0
@@ -90,15 +140,60 @@ class InferrlmSettings(_EngineSettings):
     context_tokens: Annotated[int, Field(ge=128)] | None = None
     cancel: Literal["drain", "unload"] = "drain"
 
-    @field_validator("url")
-    @classmethod
-    def _http_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError("must look like http://127.0.0.1:8889 (the app speaks plain HTTP only)")
-        if parts.path not in ("", "/") or parts.query or parts.username:
-            raise ValueError("must be scheme, host and port only, without a path")
-        return value.rstrip("/")
+    _url = field_validator("url")(_app_url)
+
+
+class LocalllmSettings(_EngineSettings):
+    """The LocalLLM app (`protocols/localllm.md`).
+
+    url: where it listens; without it 8099 and 8080 on this machine are tried. key: the secret of its settings, as text, or as
+    `os.environ/NAME` or `file:PATH`. request_s: its own time limit for an answer (7.7). load_s: how long loading a model may take.
+    between_tokens_s: silence allowed in a stream. context_tokens: of LiteRT bundles, which nothing on the wire tells (10). stream: whether the
+    app's streams are used: `auto` tries out at the first request whether they lose text (8.4). sessions: derive a `session_id` from the longest known
+    beginning of a conversation; right only where nobody else uses the app (7.5). warm: load the model when the app is found.
+    """
+
+    kind: Literal["localllm"]
+    url: str | None = None
+    key: Secret | None = None
+    connect_s: Seconds = 2.0
+    request_s: Seconds = 120.0
+    load_s: Seconds = 120.0
+    between_tokens_s: Seconds = 60.0
+    context_tokens: Annotated[int, Field(ge=128)] = 4_096
+    stream: Literal["auto", "never", "always"] = "auto"
+    sessions: bool = False
+    warm: bool = True
+
+    _url = field_validator("url")(_app_url)
+
+
+class OpenaiSettings(_EngineSettings):
+    """Any server that speaks OpenAI's language.
+
+    url: its base, usually ending in `/v1`. key: as text, or as `os.environ/NAME` or `file:PATH`. models: our name -> its name, for what may be asked for; empty means
+    everything that it lists, under its own names. capacity: answers at a time; what is beyond waits here. tools, schema: `native` is believed, `checked` is checked
+    and asked for again, `none` is emulated here, `auto` finds out by one small request. usage: whether it sends usage in streams when asked.
+    max_tokens_field: how it calls the limit. context_tokens: where its list of models does not say. headers: sent with every request.
+    """
+
+    kind: Literal["openai"]
+    url: str
+    key: Secret | None = None
+    models: dict[str, str] = {}
+    capacity: Annotated[int, Field(ge=1, le=1_024)] = 4
+    context_tokens: Annotated[int, Field(ge=128)] = 8_192
+    tools: Literal["auto", "native", "checked", "none"] = "auto"
+    schema_: Annotated[Literal["auto", "native", "checked", "none"], Field(alias="schema")] = "auto"
+    usage: Literal["auto", "yes", "no"] = "auto"
+    max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
+    vision: bool = False
+    connect_s: Seconds = 5.0
+    first_token_s: Seconds = 300.0
+    between_tokens_s: Seconds = 60.0
+    headers: dict[str, str] = {}
+
+    _url = field_validator("url")(_base_url)
 
 
 class LlamaSettings(_EngineSettings):
@@ -141,13 +236,46 @@ class EchoSettings(_EngineSettings):
     ctx_tokens: Annotated[int, Field(ge=128)] = 4_096
 
 
-EngineSettings = Annotated[InferrlmSettings | LlamaSettings | EchoSettings, Field(discriminator="kind")]
+EngineSettings = Annotated[
+    InferrlmSettings | LocalllmSettings | OpenaiSettings | LlamaSettings | EchoSettings, Field(discriminator="kind")
+]
+
 
 class ModelSettings(Section):
     """`[[model]]`: a name that clients may ask for and the `engine/model` targets behind it, best first."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     route: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class RetryPolicy(Section):
+    """`[router.retry_policy]`: how often a failed request is tried again on the same targets, by the error's class. LiteLLM's words."""
+
+    BadRequestErrorRetries: Retries = 0
+    AuthenticationErrorRetries: Retries = 0
+    TimeoutErrorRetries: Retries = 0
+    RateLimitErrorRetries: Retries = 0
+    InternalServerErrorRetries: Retries = 1
+
+
+class RouterSettings(Section):
+    """`[router]`, with the words of LiteLLM's router settings where it has them.
+
+    allowed_fails: failures within a minute after which a target is left alone (the next one starts the cooldown); cooldown_time: for how long, in seconds, at
+    first; doubled with every failed trial up to max_cooldown_time. disable_cooldowns: never. retry_after: pause in seconds before a target is
+    tried again. default_fallbacks: `engine/model` targets that stand behind every request's own. aliases: another name -> what it means.
+    prompt_diet: shorten what is too long for every target, by stated rules, instead of refusing it.
+    """
+
+    allowed_fails: Annotated[int, Field(ge=0, le=1_000)] = 3
+    cooldown_time: Seconds = 15.0
+    max_cooldown_time: Seconds = 300.0
+    disable_cooldowns: bool = False
+    retry_after: Annotated[float, Field(ge=0, le=60)] = 0.5
+    retry_policy: RetryPolicy = RetryPolicy()
+    default_fallbacks: tuple[str, ...] = ()
+    aliases: dict[str, str] = {}
+    prompt_diet: bool = False
 
 
 class StoreSettings(Section):
@@ -178,6 +306,7 @@ class LogSettings(Section):
 
 DEFAULT_ENGINES: tuple[dict[str, Any], ...] = (
     {"name": "inferrlm", "kind": "inferrlm"},
+    {"name": "localllm", "kind": "localllm"},
     {"name": "demo", "kind": "llama", "model": "demo"},
 )
 
@@ -190,6 +319,8 @@ class Settings(Section):
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
     models: StoreSettings = StoreSettings()
+    router: RouterSettings = RouterSettings()
+    key: tuple[KeySettings, ...] = ()
     engine: tuple[EngineSettings, ...] = Field(default=DEFAULT_ENGINES, validate_default=True)
     model: tuple[ModelSettings, ...] = ()
 
@@ -198,6 +329,7 @@ class Settings(Section):
         for section, names in (
             ("engine", [e.name for e in self.engine]),
             ("model", [m.name for m in self.model]),
+            ("key", [k.name for k in self.key]),
         ):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.chat import Chat, Completion, ToolMode
+from adapter.chat import Chat, Completion, OutputKind, ToolMode
 from adapter.dialects.openai_messages import parse_messages
 from adapter.dialects.openai_output import OUTPUT_FIELDS, parse_output
 from adapter.dialects.openai_refusals import REFUSALS, refuse_unbuilt
@@ -32,11 +32,12 @@ from adapter.dialects.openai_thinking import (
     unheeded_reasoning,
 )
 from adapter.dialects.openai_tools import AskedTools, parse_tools
-from adapter.dialects.openai_values import boolean, integer
+from adapter.dialects.openai_values import boolean, integer, whole_text, wrong_type
 from adapter.engines.base import Can
 from adapter.errors import BadRequest
 
 MAX_TOP_LOGPROBS = 20
+MAX_SESSION_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096) -> ChatReq
         n=parse_n(given),
         logprobs=_logprobs(given),
         template_options=parse_template_options(given),
+        session=_session(given),
     )
     asked = Asked(
         model=chat.model,
@@ -93,9 +95,19 @@ def _logprobs(given: Mapping[str, Any]) -> int | None:
     return (top or 0) if wanted else None
 
 
+def _session(given: Mapping[str, Any]) -> str | None:
+    """LocalLLM's own extension (`protocols/localllm.md` 7.5), which Pitwall's Android client sends."""
+    value = given.get("session_id", "")
+    if not isinstance(value, str):
+        raise wrong_type("session_id", "a string", value)
+    return whole_text(value)[:MAX_SESSION_CHARS] or None
+
+
 def _needs(chat: Chat, tools: AskedTools) -> dict[Can, str]:
     """Tools that may not be called are no need: nobody can call what the model never sees."""
     needs = {Can.CHAT: "model"}
+    if any(message.images for message in chat.messages):
+        needs[Can.VISION] = "messages"
     if tools.tools and tools.choice.mode is not ToolMode.NONE:
         needs[Can.TOOLS] = tools.param
     return needs | answer_needs(chat)
@@ -106,6 +118,8 @@ def answer_needs(request: Chat | Completion) -> dict[Can, str]:
     needs = {}
     if request.output is not None:
         needs[Can.OUTPUT] = request.output.param
+        if request.output.kind is OutputKind.GRAMMAR:
+            needs[Can.GRAMMAR] = request.output.param
     if request.logprobs is not None:
         needs[Can.LOGPROBS] = "logprobs"
     if request.sampling.logit_bias:
@@ -131,7 +145,7 @@ def _ignored(given: Mapping[str, Any]) -> Iterator[str]:
 _HONOURED = frozenset(
     {
         "model", "messages", "stream", "stream_options", "tools", "tool_choice", "parallel_tool_calls", "functions",
-        "function_call", "n", "logprobs", "top_logprobs", "chat_template_kwargs",
+        "function_call", "n", "logprobs", "top_logprobs", "chat_template_kwargs", "session_id",
         *SAMPLING_FIELDS, *OUTPUT_FIELDS, *THINKING_FIELDS, *REFUSALS,
     }
 )  # fmt: skip

@@ -23,12 +23,12 @@ holds every engine to this text.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from adapter.chat import Chat, Completion, Embedding, Event, Message, Tokens
+from adapter.chat import Chat, Completion, Embedding, Event, Finished, Message, Started, Tokens
 
 
 class Can(StrEnum):
@@ -37,6 +37,8 @@ class Can(StrEnum):
     CHAT = "chat"
     TOOLS = "tools"
     OUTPUT = "response_format"
+    GRAMMAR = "grammar"  # a GBNF grammar of the client's own
+    VISION = "vision"
     LOGPROBS = "logprobs"
     LOGIT_BIAS = "logit_bias"
     MANY = "n"  # several answers to one request
@@ -57,7 +59,9 @@ class ModelCard:
     context_tokens: prompt and answer together. max_output_tokens: the most an answer may have
     (<= context_tokens). multiline: answers may contain line breaks (InferrLM's newer builds stop at the
     first, `protocols/inferrlm.md` 13.1). loaded: in memory now, so that the next answer starts quickly.
-    embedding_size: width of the vectors of a model with `Can.EMBEDDINGS`, 0 where it is not known.
+    embedding_size: width of the vectors of a model with `Can.EMBEDDINGS`, 0 where it is not known. checked: capabilities among
+    `can` that the engine has but does not enforce: what it answers is checked against the request, and asked for again if wrong.
+    stopgap: the bundled demo model, which answers only where nobody else can.
     """
 
     id: str
@@ -67,6 +71,8 @@ class ModelCard:
     loaded: bool = False
     can: frozenset[Can] = PLAIN_CHAT
     embedding_size: int = 0
+    checked: frozenset[Can] = frozenset()
+    stopgap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +152,50 @@ class Adjusts(Protocol):
 
         Holds until the next call, also for a worker that is started meanwhile.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A request as the client sent it, for engines that can pass it on. body: its bytes; value: the JSON object in them.
+
+    path: below `/v1`, such as `/chat/completions`. stream: is the answer to be streamed? hops: the ids of the Farmhands
+    that it has passed through, this one included, for the hop header.
+    """
+
+    path: str
+    body: bytes
+    value: Mapping[str, Any]
+    stream: bool
+    hops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A part of an upstream's answer, to be passed on as it is: whole SSE frames of a stream, or the whole plain body."""
+
+    data: bytes
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """An engine whose upstream speaks OpenAI's language itself, so that bytes can be passed on in both directions."""
+
+    def relay(self, chat: Chat, wire: Wire) -> AsyncGenerator[Started | Raw | Finished, None] | None:
+        """`None`, at once, where something would have to be changed on the way; `generate` does that then. `chat` is what `wire` says.
+
+        Else `Started`, `Raw`s, and one `Finished` (for the log; its bytes have passed already). The first `Raw` of a stream
+        holds the first delta with something in it, and what came before; so a failure before it can be mended elsewhere. An error frame, a
+        cut stream or one without a `finish_reason` is an `AdapterError`, as in `generate`; bytes that say so are not passed on.
+        """
+
+
+@runtime_checkable
+class Seated(Protocol):
+    """An engine that serves few at a time. Whoever calls `generate` keeps to it, so that the engine itself need not queue."""
+
+    @property
+    def capacity(self) -> int:
+        """How many answers run at a time, >= 1."""
+
+    async def settled(self) -> None:
+        """Return once work that nobody waits for any more (an app cannot be stopped) takes up no seat. Never raises."""

@@ -35,7 +35,7 @@ from adapter.engines.base import Can, Health, ModelCard, Pressure
 from adapter.engines.llama import link
 from adapter.engines.llama.embed_model import is_embedding_model
 from adapter.engines.llama.host import WorkerHost
-from adapter.engines.llama.model_file import model_id
+from adapter.engines.llama.model_file import DEMO, model_id
 from adapter.engines.llama.process import Conversation, Died, Worker
 from adapter.engines.llama.text import Ended
 from adapter.errors import (
@@ -57,7 +57,7 @@ FINISH_REASONS = {
     Ended.LENGTH: FinishReason.LENGTH,
     Ended.CALLS: FinishReason.TOOL_CALLS,
 }
-CHATS = frozenset(Can) - {Can.EMBEDDINGS}
+CHATS = frozenset(Can) - {Can.EMBEDDINGS, Can.VISION}
 EMBEDS = frozenset({Can.EMBEDDINGS, Can.TOKENIZE})
 
 
@@ -105,7 +105,15 @@ class LlamaEngine:
             loaded=worker is not None,
             can=EMBEDS if embeds else CHATS,
             embedding_size=width,
+            stopgap=self._settings.model == DEMO,
         )
+
+    @property
+    def capacity(self) -> int:
+        return self._settings.slots
+
+    async def settled(self) -> None:
+        """A slot is free at the next decode step after its reader has left."""
 
     async def health(self) -> Health:
         try:

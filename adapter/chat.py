@@ -159,7 +159,8 @@ class Chat:
     beside each token. template_options: JSON text of an object of further variables for the model's chat template
     (`chat_template_kwargs` of vLLM and llama-server). A last message from the assistant, without calls, is a partial
     answer: the engine continues it, and answers with the new text only. session: the client's own name for this
-    conversation (`session_id` of the LocalLLM app), a hint.
+    conversation (`session_id` of the LocalLLM app), a hint. hops: ids of the Farmhands that the request has passed through, this
+    one last, for engines whose upstream may be another one.
     """
 
     model: str
@@ -173,6 +174,7 @@ class Chat:
     logprobs: int | None = None
     template_options: str = "{}"
     session: str | None = None
+    hops: tuple[str, ...] = ()
 
     @property
     def continues(self) -> bool:
@@ -198,6 +200,7 @@ class Completion:
     output: OutputFormat | None = None
     n: int = 1
     logprobs: int | None = None
+    hops: tuple[str, ...] = ()
 
 
 class FinishReason(StrEnum):

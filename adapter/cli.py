@@ -1,4 +1,4 @@
-"""`farmhand serve`, `models` and `chat`: flags -> settings -> who does it. No logic of its own."""
+"""`farmhand serve`, `models`, `chat` and `status`: flags -> settings -> who does it. No logic of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from adapter.keys import KeyFileError, load_or_create_key
 from adapter.models import cli as models_cli
 from adapter.settings import Settings, local_url
 from adapter.terminal import cli as chat_cli
+from adapter.terminal import status as status_cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _unless_the_reader_leaves(lambda: models_cli.run(args))
         case "chat":
             return _unless_the_reader_leaves(lambda: chat_cli.run(args))
+        case "status":
+            return _unless_the_reader_leaves(lambda: status_cli.run(args))
         case _:
             return _serve_command(args)
 
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, help="port to listen on (default 8888; 0 lets the system choose)")
     models_cli.add_to(commands)
     chat_cli.add_to(commands)
+    status_cli.add_to(commands)
     return parser
 
 

@@ -29,9 +29,6 @@ ENV_PREFIX = "FARMHAND_"
 # Read by this module's own functions, not keys of the file.
 ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME"})
 
-# In the design, not built yet: named so that the error can say so instead of "unknown".
-PLANNED_KINDS: frozenset[str] = frozenset()
-
 SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,
     "auth": AuthSettings,
@@ -80,7 +77,6 @@ def load(
     must_exist = config is not None or bool(env.get("FARMHAND_CONFIG"))
     data = _read_toml(path, must_exist=must_exist)
     _refuse_wrong_shapes(data, path)
-    _refuse_planned(data, path)
     if "engine" not in data and (chosen := default_model(home_path(env))):
         data["engine"] = [{**e, "model": chosen} if e["kind"] == "llama" else dict(e) for e in DEFAULT_ENGINES]
     sources = _apply_environment(data, env)
@@ -130,20 +126,10 @@ def _refuse_wrong_shapes(data: Mapping[str, Any], path: Path) -> None:
     for section in data.keys() & SECTIONS.keys():
         if not isinstance(data[section], dict):
             raise SettingsError(f"{path}: {section!r} is a section; write it as [{section}]")
-    for section in data.keys() & {"engine", "model"}:
+    for section in data.keys() & {"engine", "model", "key"}:
         entries = data[section]
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise SettingsError(f"{path}: {section!r} is a list of sections; write each as [[{section}]]")
-
-
-def _refuse_planned(data: Mapping[str, Any], path: Path) -> None:
-    for entry in data.get("engine", ()):
-        kind = entry.get("kind")
-        if isinstance(kind, str) and kind in PLANNED_KINDS:
-            raise SettingsError(
-                f"{path}: [[engine]] {entry.get('name')!r}: kind {kind!r} is planned but not built yet; "
-                "this version has inferrlm, llama and echo"
-            )
 
 
 # --- environment: FARMHAND_<SECTION>_<KEY>, FARMHAND_ENGINE_<NAME>_<KEY> ------------------------------------
@@ -163,7 +149,7 @@ def _apply_environment(data: dict[str, Any], env: Mapping[str, str]) -> _Sources
 
 def _apply_variable(data: dict[str, Any], variable: str, text: str) -> tuple[str | int, ...]:
     section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
-    if section in ("engine", "model"):
+    if section in ("engine", "model", "key"):
         return _apply_to_list(data, section, variable, key, text)
     if section not in SECTIONS or key not in SECTIONS[section].model_fields:
         names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, m in SECTIONS.items() for k in m.model_fields]
@@ -224,7 +210,7 @@ def _explain_one(error: dict[str, Any]) -> str:
             said = str(error["ctx"]["error"])
             return f"{where}: {said}" if where else said
         case "union_tag_not_found" | "union_tag_invalid":
-            return f"{where}: 'kind' must be one of inferrlm, llama, echo"
+            return f"{where}: 'kind' must be one of inferrlm, localllm, openai, llama, echo"
         case "tuple_type":
             return f'{where}: must be a list, like ["...", "..."]'
         case _:
@@ -234,6 +220,7 @@ def _explain_one(error: dict[str, Any]) -> str:
 def _shown(error: Mapping[str, Any]) -> str:
     """The offending value, unless it may be a key or hold one (an engine of an unknown kind has who knows what)."""
     value = error.get("input")
-    if error["loc"][:1] == ("auth",) or isinstance(value, dict | list | tuple):
+    secret = error["loc"][:1] in (("auth",), ("key",)) or error["loc"][-1:] == ("key",)
+    if secret or isinstance(value, dict | list | tuple):
         return "a value not shown here"
     return repr(value)[:80]

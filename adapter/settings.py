@@ -338,12 +338,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _one_engine_per_phone(self) -> Settings:
-        """The app bears one request at a time, and an engine keeps only its own requests apart."""
-        urls = [e.url for e in self.engine if isinstance(e, InferrlmSettings)]
-        twice = sorted({url for url in urls if urls.count(url) > 1})
+        """An app bears one request at a time, and an engine keeps only its own requests apart."""
+        used = [(e.kind, e.url) for e in self.engine if isinstance(e, InferrlmSettings | LocalllmSettings)]
+        twice = sorted({(kind, url or "its usual ports") for kind, url in used if used.count((kind, url)) > 1})
         if twice:
+            kind, url = twice[0]
             raise ValueError(
-                f"[[engine]]: two engines of kind 'inferrlm' use {twice[0]}; the app bears one request at a time, so "
+                f"[[engine]]: two engines of kind '{kind}' use {url}; the app bears one request at a time, so "
                 "leave one of them out (a route may name its models in any order)"
             )
         return self
@@ -361,6 +362,18 @@ class Settings(Section):
                     raise ValueError(
                         f"[[model]] {model.name!r}: route {target!r} names no engine; there are {known}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_lead_somewhere(self) -> Settings:
+        engines = {e.name for e in self.engine}
+        for target in self.router.default_fallbacks:
+            engine, slash, name = target.partition("/")
+            if not slash or not name or engine not in engines:
+                known = ", ".join(sorted(engines))
+                raise ValueError(
+                    f"[router] default_fallbacks: {target!r} must look like engine/model; there are the engines {known}"
+                )
         return self
 
     @model_validator(mode="after")

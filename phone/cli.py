@@ -19,13 +19,13 @@ ADAPTER_COMMANDS = {
     "serve": "answer OpenAI requests, in the foreground until Ctrl-C",
     "models": "list, fetch, check and remove models",
     "chat": "talk to a model in the terminal",
+    "status": "say what a running server and its engines do",
 }
 
 # Command: what it will do, and what to use until then.
 PLANNED = {
     "up": ("start the whole bundle under runit", "use `farmhand serve`, which runs in the foreground"),
     "down": ("stop the whole bundle", "press Ctrl-C where `farmhand serve` runs"),
-    "status": ("say what runs", "ask a running server: `curl http://127.0.0.1:8888/ready`"),
     "logs": ("show the logs", "read them where `farmhand serve` runs"),
     "doctor": ("say what is wrong and what to type", "read what `farmhand serve` says when it starts"),
     "token": ("make and revoke named keys", "use the key that `farmhand serve` prints"),

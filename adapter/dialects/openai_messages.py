@@ -33,12 +33,14 @@ def _message(entry: object, where: str) -> Message:
     role = _role(entry.get("role"), f"{where}.role")
     name = entry.get("name")
     call_id = entry.get("tool_call_id")
+    images = _images(entry.get("content"), f"{where}.content")
     return Message(
         role=role,
         content=_content(entry.get("content"), f"{where}.content"),
         name=whole_text(name) if isinstance(name, str) else None,
         tool_calls=_tool_calls(entry, where) if role is Role.ASSISTANT else (),
         tool_call_id=whole_text(call_id) if isinstance(call_id, str) else None,
+        images=images,
     )
 
 
@@ -61,15 +63,20 @@ def _content(value: object, where: str) -> str:
         case str():
             return whole_text(value)
         case list():
-            return "\n".join(_part(part, f"{where}[{index}]") for index, part in enumerate(value))
+            texts = [
+                _part(part, f"{where}[{index}]") for index, part in enumerate(value) if not _is_image(part)
+            ]
+            return "\n".join(texts)
         case _:
             raise wrong_type(where, "a string or an array of parts", value)
 
 
+# Ways to send a picture: OpenAI's, and what its newer API calls it.
+_IMAGES = ("image_url", "input_image")
+MAX_IMAGES = 64
+MAX_LINK_CHARS = 4_096
 _MEDIA = {
-    "image_url": "images",
     "image": "images",
-    "input_image": "images",
     "input_audio": "audio",
     "audio": "audio",
     "file": "files",
@@ -92,6 +99,36 @@ def _part(part: object, where: str) -> str:
     if not isinstance(text, str):
         raise BadRequest(f"'{where}' must be a part with 'type': 'text' and a string in 'text'.", param=where)
     return whole_text(text)
+
+
+def _is_image(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") in _IMAGES
+
+
+def _images(value: object, where: str) -> tuple[str, ...]:
+    """The URLs of a message's pictures. Whether the model can see them is the router's question."""
+    if not isinstance(value, list):
+        return ()
+    urls = [_image(part, f"{where}[{index}]") for index, part in enumerate(value) if _is_image(part)]
+    if len(urls) > MAX_IMAGES:
+        raise BadRequest(f"'{where}' has {len(urls)} images; at most {MAX_IMAGES} are possible.", param=where)
+    return tuple(urls)
+
+
+def _image(part: Mapping[str, Any], where: str) -> str:
+    """`{"url": ...}` or the URL itself. A file's id means something to OpenAI only."""
+    given = part.get("image_url")
+    url = given.get("url") if isinstance(given, dict) else given
+    if isinstance(url, str) and url.isascii():
+        scheme = url[:8].lower()
+        is_link = scheme.startswith(("http://", "https://")) and len(url) <= MAX_LINK_CHARS
+        if scheme.startswith("data:") or is_link:
+            return url
+    raise BadRequest(
+        f"'{where}.image_url.url' must be a picture as data:image/...;base64,... or an http(s) address of at most "
+        f"{MAX_LINK_CHARS} characters.",
+        param=f"{where}.image_url",
+    )
 
 
 def _tool_calls(entry: Mapping[str, Any], where: str) -> tuple[ToolCall, ...]:

@@ -22,13 +22,14 @@ Delta = TextDelta | ReasoningDelta | ToolCallDelta
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What every chunk of one answer repeats. `created`: whole seconds since 1970."""
+    """What every chunk of one answer repeats. `created`: whole seconds since 1970. remarks: more for the extension, by key."""
 
     id: str
     created: int
     model: str
     engine: str
     ignored: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, Any], ...] = ()
 
     def extension(self, usage: Usage | None = None) -> Json:
         """The `farmhand` key: who answered, how tokens were counted, which fields had no effect."""
@@ -37,7 +38,7 @@ class Envelope:
             said["usage"] = {"prompt_tokens": usage.prompt_source, "completion_tokens": usage.completion_source}
         if self.ignored:
             said["ignored"] = list(self.ignored)
-        return said
+        return said | dict(self.remarks)
 
 
 class AnswerForm(Protocol):

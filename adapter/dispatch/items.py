@@ -10,21 +10,20 @@ from adapter.chat import Chat, Event
 from adapter.engines.base import Raw
 from adapter.routing import Target
 
-# How a stage asks for an answer to a chat: an engine's `generate`, or another stage around it. `chat.model` is the engine's own name for it.
-Begin = Callable[[Chat], AsyncGenerator[Event, None]]
-
 
 @dataclass(frozen=True, slots=True)
 class Seam:
     """What follows comes from another engine, or from the same one after it failed.
 
-    at_chars: how much of the answer's text came before. engine, model: who goes on. code: of the error that made it so.
+    at_chars: how much of the answer's text came before. before, after: who answered and who goes on, as engine/model. code: of the error that
+    made it so. relayed_id: the answer's id so far, where it was not ours.
     """
 
     at_chars: int
-    engine: str
-    model: str
+    before: str
+    after: str
     code: str
+    relayed_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +43,8 @@ class Queued:
     wait_s: float | None
 
 
+# How a stage asks for an answer to a chat: an engine's `generate`, or another stage around it. `chat.model` is the engine's own name for it.
+Generate = Callable[[Chat], AsyncGenerator[Event, None]]
+Begin = Callable[[Chat], AsyncGenerator[Event | Remark, None]]
 Item = Event | Raw | Target | Seam | Remark | Queued
 Extension = Mapping[str, Any]

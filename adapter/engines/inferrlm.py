@@ -81,6 +81,16 @@ class InferrlmEngine:
     def name(self) -> str:
         return self._settings.name
 
+    @property
+    def capacity(self) -> int:
+        """One, per phone (11). See `base.Seated`."""
+        return 1
+
+    async def settled(self) -> None:
+        """Return once the app's model works for nobody: answers that were left run on where they cannot be stopped (12)."""
+        while self._runs:
+            await asyncio.wait(self._runs)
+
     async def start(self) -> None:
         """Nothing to do: the app may be opened after us, so it is looked for with each request."""
 

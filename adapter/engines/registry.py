@@ -24,9 +24,10 @@ from adapter.engines.base import (
     Pressure,
     Tokenizes,
 )
-from adapter.errors import AdapterError, BadRequest, ContextTooLong, NotCapable
+from adapter.dispatch.course import is_the_requests_fault
+from adapter.errors import AdapterError
 from adapter.routing import NO_NEEDS, Listing, Needs, Target, resolve
-from adapter.settings import EngineSettings, Settings
+from adapter.settings import EngineSettings, RouterSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ Result = TypeVar("Result")
 # Imported only when configured, so that a missing library costs nobody else anything.
 ENGINE_CLASSES = {
     "inferrlm": ("adapter.engines.inferrlm", "InferrlmEngine"),
+    "localllm": ("adapter.engines.localllm", "LocalllmEngine"),
     "llama": ("adapter.engines.llama.engine", "LlamaEngine"),
     "echo": ("adapter.engines.echo", "EchoEngine"),
 }
@@ -44,10 +46,12 @@ LISTING_S = 3.0
 ASK_S = 5.0
 
 
-def build_engine(settings: EngineSettings, home: Path) -> Engine:
-    """The engine for one `[[engine]]` section, not started. `home` is the state folder."""
+def build_engine(settings: EngineSettings, home: Path, instance: str = "") -> Engine:
+    """The engine for one `[[engine]]` section, not started. `home` is the state folder. instance: this Farmhand's id in the hop header."""
     module, name = ENGINE_CLASSES[settings.kind]
     factory: Any = getattr(importlib.import_module(module), name)
+    if settings.kind == "openai":
+        return cast(Engine, factory(settings, home, instance=instance))
     return cast(Engine, factory(settings, home))
 
 
@@ -62,16 +66,29 @@ class _Known:
 class Registry:
     """All engines of this adapter, in the order of the configuration, which is the order of preference."""
 
-    def __init__(self, engines: Sequence[Engine], routes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, engines: Sequence[Engine], routes: Mapping[str, Sequence[str]], router: RouterSettings | None = None
+    ) -> None:
         self._engines = {engine.name: engine for engine in engines}
         self.routes = routes
+        self._router = router or RouterSettings()
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Task[Listing]] = {}
+        # Told the name of each engine that has said what it has: one that was unreachable is back.
+        self.on_answer: Callable[[str], None] = lambda engine: None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Registry:
-        engines = [build_engine(entry, settings.home) for entry in settings.engine]
-        return cls(engines, {model.name: model.route for model in settings.model})
+    def from_settings(cls, settings: Settings, *, instance: str = "") -> Registry:
+        engines = [build_engine(entry, settings.home, instance) for entry in settings.engine]
+        return cls(engines, {model.name: model.route for model in settings.model}, settings.router)
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """By name, in order of preference."""
+        return self._engines
+
+    def engine(self, name: str) -> Engine:
+        return self._engines[name]
 
     async def start(self) -> None:
         for engine in self._engines.values():
@@ -93,13 +110,34 @@ class Registry:
 
     async def listings(self) -> list[Listing]:
         """Every engine's models, at most `LISTING_S` old, in order of preference."""
+        oldest_s = asyncio.get_running_loop().time() - LISTING_S
+        known = [self._known.get(name) for name in self._engines]
+        fresh = [one.listing for one in known if one is not None and one.at_s > oldest_s]
+        if len(fresh) == len(known):  # nearly always: no task for each engine and request
+            return fresh
         return list(await asyncio.gather(*(self._listing(engine) for engine in self._engines.values())))
 
     async def targets(
-        self, asked: str, needs: Needs = NO_NEEDS, wishes: AbstractSet[Can] = frozenset()
+        self,
+        asked: str,
+        needs: Needs = NO_NEEDS,
+        wishes: AbstractSet[Can] = frozenset(),
+        *,
+        emulates: AbstractSet[Can] = frozenset(),
+        prompt_tokens: int | None = None,
     ) -> tuple[Target, ...]:
         """Who can answer for the model name `asked` and do what is needed. Arguments and errors as of `routing.resolve`."""
-        return resolve(asked, await self.listings(), self.routes, needs, wishes)
+        return resolve(
+            asked,
+            await self.listings(),
+            self.routes,
+            needs,
+            wishes,
+            aliases=self._router.aliases,
+            fallbacks=self._router.default_fallbacks,
+            emulates=emulates,
+            prompt_tokens=prompt_tokens,
+        )
 
     async def _listing(self, engine: Engine) -> Listing:
         known = self._known.get(engine.name)
@@ -126,6 +164,8 @@ class Registry:
         remembered = self._known.get(engine.name)
         if trouble and remembered:
             cards = remembered.listing.cards
+        if cards and not trouble:
+            self.on_answer(engine.name)
         listing = Listing(engine.name, cards, trouble)
         self._known[engine.name] = _Known(listing, asyncio.get_running_loop().time())
         return listing
@@ -133,48 +173,6 @@ class Registry:
     async def _trouble(self, engine: Engine) -> str:
         health = await engine.health()
         return "" if health.ready else health.detail
-
-    def generate(self, chat: Chat, targets: Sequence[Target]) -> AsyncGenerator[Event | Target, None]:
-        """The first target's answer that begins; yields each `Target` that is tried, then its events.
-
-        A target that fails before its first delta is passed over, unless the request itself is at fault. When all
-        fail, the first one's error is raised: it is the best engine's, and its remedy the most useful.
-        """
-
-        def begin(engine: Engine, model: str) -> AsyncGenerator[Event, None]:
-            return engine.generate(replace(chat, model=model))
-
-        return self._first_answer(begin, targets)
-
-    def complete(self, completion: Completion, targets: Sequence[Target]) -> AsyncGenerator[Event | Target, None]:
-        """As `generate`, for text to go on with. The targets' models have `Can.COMPLETIONS`."""
-
-        def begin(engine: Engine, model: str) -> AsyncGenerator[Event, None]:
-            assert isinstance(engine, Completes)  # `_believed` saw to it
-            return engine.complete(replace(completion, model=model))
-
-        return self._first_answer(begin, targets)
-
-    async def _first_answer(
-        self, begin: Callable[[Engine, str], AsyncGenerator[Event, None]], targets: Sequence[Target]
-    ) -> AsyncGenerator[Event | Target, None]:
-        first: AdapterError | None = None
-        for target in targets:
-            yield target
-            begun = False
-            try:
-                async with aclosing(begin(self._engines[target.engine], target.model)) as events:
-                    async for event in events:
-                        begun = begun or not isinstance(event, Started)
-                        yield event
-                return
-            except AdapterError as exc:
-                if begun or _is_the_requests_fault(exc):
-                    raise
-                first = first or exc
-                _log_failure(target, exc)
-        assert first is not None
-        raise first
 
     async def embed(self, texts: Sequence[str], targets: Sequence[Target]) -> tuple[Target, Embedding]:
         """The vectors, and who made them. The targets' models have `Can.EMBEDDINGS`."""
@@ -208,7 +206,7 @@ class Registry:
     async def _first_result(
         self, ask: Callable[[Engine, str], Awaitable[Result]], targets: Sequence[Target]
     ) -> tuple[Target, Result]:
-        """As `_first_answer`, but only among engines with the same model: vectors and ids of two models do not mix."""
+        """The first target's result, only among engines with the same model: vectors and ids of two models do not mix."""
         first: AdapterError | None = None
         for target in targets:
             if target.model != targets[0].model:
@@ -216,7 +214,7 @@ class Registry:
             try:
                 return target, await ask(self._engines[target.engine], target.model)
             except AdapterError as exc:
-                if _is_the_requests_fault(exc):
+                if is_the_requests_fault(exc):
                     raise
                 first = first or exc
                 _log_failure(target, exc)
@@ -244,11 +242,6 @@ def _believed(engine: Engine, card: ModelCard) -> ModelCard:
         (Can.TOKENIZE, isinstance(engine, Tokenizes)),
     ]
     return replace(card, can=card.can - {can for can, is_so in claims if not is_so})
-
-
-def _is_the_requests_fault(error: AdapterError) -> bool:
-    """Another model may have more room, or be able to do it; but no other will honour a field that is wrong."""
-    return isinstance(error, BadRequest) and not isinstance(error, ContextTooLong | NotCapable)
 
 
 def _log_failure(target: Target, error: AdapterError) -> None:

@@ -6,16 +6,19 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
 from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from adapter.dialects.openai_render import AnswerForm, Json, dump, render_error
 from adapter.dialects.openai_request import Asked
+from adapter.dispatch.items import Item, Queued, Remark, Seam
+from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
-from adapter.server.pump import EventPump, Item
+from adapter.server.deadline import Deadline
+from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
 from adapter.settings import ServerSettings
@@ -32,8 +35,9 @@ _SHOWN = (TextDelta, ReasoningDelta, ToolCallDelta, ChoiceFinished)
 class AnswerWriter:
     """Runs one request on the targets that were found for it, and writes what comes.
 
-    events: what the engines say. form: how it looks. Cancelling either method (the client left, with aiohttp's
-    `handler_cancellation`) closes the engine's iterator before the cancellation goes on.
+    events: what the dispatcher says. form: how it looks; an upstream's own bytes are passed on in its place. deadline: when the
+    answer must be complete. Cancelling either method (the client left, with aiohttp's `handler_cancellation`) closes the engine's iterator
+    before the cancellation goes on.
     """
 
     def __init__(
@@ -44,23 +48,32 @@ class AnswerWriter:
         *,
         answers: Answers,
         trace: Trace,
+        deadline: Deadline,
     ) -> None:
         self._asked = asked
         self._events = events
         self._form = form
         self._answers = answers
         self._trace = trace
+        self._deadline = deadline
+        self._relaying = False
 
     async def plain(self) -> web.Response:
         """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
+        raw = b""
         async with self._pumped() as pump:
-            while (item := await pump.next()) is not None:
+            while (item := await self._deadline.next(pump, None)) is not None:
                 self._note(item)
-                if isinstance(item, Finished):
-                    body = self._form.body(item)
-                    return web.Response(body=dump(body), content_type="application/json")
-                if not isinstance(item, Started | Target):
-                    self._form.add(item)
+                match item:
+                    case Finished():
+                        body = raw or dump(self._form.body(item))
+                        return web.Response(body=body, content_type="application/json")
+                    case Raw():
+                        raw = item.data
+                    case TextDelta() | ReasoningDelta() | ToolCallDelta() | ChoiceFinished():
+                        self._form.add(item)
+                    case _:
+                        pass
         raise _cut_short()
 
     async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
@@ -74,8 +87,8 @@ class AnswerWriter:
             try:
                 await response.prepare(request)
                 await self._open(out, held)
-                await self._relay(pump, held, out, limits.keepalive_s)
-                await out.finish(sse.DONE)
+                await self._relay(pump, held, out, self._deadline.keepalive_s(limits.keepalive_s))
+                await out.finish(b"" if self._relaying else sse.DONE)
             except ConnectionResetError:
                 self._trace.finish = CLIENT_GONE
             except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
@@ -89,18 +102,22 @@ class AnswerWriter:
 
     async def _held(self, pump: EventPump[Item], hold_s: float) -> Item | None:
         """The first item with something to send, or `None` when the hold is over before there is one."""
-        try:
-            async with asyncio.timeout(hold_s):
-                while (item := await pump.next()) is not None:
-                    self._note(item)
-                    if not isinstance(item, Started | Target):
-                        return item
-        except TimeoutError:
-            return None
-        raise _cut_short()
+        until_s = asyncio.get_running_loop().time() + hold_s
+        while True:
+            try:
+                item = await self._deadline.next(pump, until_s - asyncio.get_running_loop().time())
+            except TimeoutError:
+                return None
+            if item is None:
+                raise _cut_short()
+            self._note(item)
+            if isinstance(item, (*_SHOWN, Raw, Finished)):
+                return item
 
     async def _open(self, out: _Output, held: Item | None) -> None:
         """What is said at once. Headers alone may wait inside aiohttp, so something must follow them."""
+        if isinstance(held, Raw):
+            return  # it has an opening of its own
         opening = self._form.opening()
         if not opening and held is None:
             opening = [self._form.keepalive()]
@@ -110,12 +127,14 @@ class AnswerWriter:
 
     async def _relay(self, pump: EventPump[Item], item: Item | None, out: _Output, keepalive_s: float) -> None:
         while True:
-            if isinstance(item, _SHOWN):
+            if isinstance(item, Raw):
+                out.add(item.data)
+            elif isinstance(item, _SHOWN):
                 chunk = self._form.chunk(item)
                 if chunk is not None:
                     await out.send(chunk, more=True)
             elif isinstance(item, Finished):
-                for chunk in self._form.closing(item):
+                for chunk in [] if self._relaying else self._form.closing(item):
                     await out.send(chunk, more=True)
                 return
             if not pump.ready():
@@ -126,8 +145,7 @@ class AnswerWriter:
     async def _next_or_keepalive(self, pump: EventPump[Item], out: _Output, keepalive_s: float) -> Item:
         while True:
             try:
-                async with asyncio.timeout(keepalive_s):
-                    item = await pump.next()
+                item = await self._deadline.next(pump, keepalive_s)
             except TimeoutError:
                 await out.send(self._form.keepalive())
                 continue
@@ -154,14 +172,41 @@ class AnswerWriter:
             case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 if trace.first_token_s is None:
                     trace.first_token_s = asyncio.get_running_loop().time()
+                self._deadline.said(item)
+            case Raw():
+                self._relaying = True
+                if trace.first_token_s is None:
+                    trace.first_token_s = asyncio.get_running_loop().time()
             case Target(engine, model):
-                ignored = self._asked.without_effect(item.can)
+                ignored = self._asked.without_effect(item.can | item.emulated)
                 self._form.envelope = replace(self._form.envelope, engine=engine, model=model, ignored=ignored)
                 trace.engine, trace.model = engine, model
             case Finished(reason, usage):
                 trace.finish, trace.usage = reason, usage
+            case Queued():
+                trace.queued = item
+            case Seam():
+                self._go_on_behind(item)
+            case Remark():
+                self._remark(item.key, item.value)
             case _:
                 pass
+
+    def _go_on_behind(self, seam: Seam) -> None:
+        """From here on the answer is in our own form; it stays one answer, with one id."""
+        self._relaying = False
+        if seam.relayed_id:
+            self._form.envelope = replace(self._form.envelope, id=seam.relayed_id)
+        said = {"at_chars": seam.at_chars, "before": seam.before, "after": seam.after, "code": seam.code}
+        self._remark("seams", [*dict(self._form.envelope.remarks).get("seams", []), said])
+
+    def _remark(self, key: str, value: Any) -> None:
+        envelope = self._form.envelope
+        if key == "ignored":
+            self._form.envelope = replace(envelope, ignored=tuple(dict.fromkeys((*envelope.ignored, *value))))
+            return
+        remarks = {**dict(envelope.remarks), key: value}
+        self._form.envelope = replace(envelope, remarks=tuple(remarks.items()))
 
 
 async def result_of(work: Callable[[], Awaitable[T]], answers: Answers) -> T:
@@ -208,6 +253,10 @@ class _Output:
         self._waiting += sse.encode(dump(chunk))
         if not more or len(self._waiting) > 16_384:
             await self.flush()
+
+    def add(self, data: bytes) -> None:
+        """Bytes that are whole events already; they leave with the next flush."""
+        self._waiting += data
 
     async def finish(self, last: bytes = b"") -> None:
         self._waiting += last

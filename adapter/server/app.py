@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
 
+from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
 from adapter.server.middleware import guarded, put_headers, traced
 from adapter.server.routes import add_routes
-from adapter.server.state import ANSWERS, KEYS, NEW_ID, REGISTRY, SETTINGS, STARTED_AT, Answers
-from adapter.settings import Settings
+from adapter.server.state import (
+    ANSWERS,
+    DISPATCHER,
+    INSTANCE,
+    KEYS,
+    NAMED,
+    NEW_ID,
+    REGISTRY,
+    SETTINGS,
+    STARTED_AT,
+    Answers,
+)
+from adapter.settings import KeySettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +50,14 @@ def build_app(
 ) -> web.Application:
     """The adapter, ready for an `AppRunner` made with `RUNNER_OPTIONS`.
 
-    keys: the bearer keys that are let in. registry: the engines; from the settings unless a test brings its own.
+    keys: the bearer keys that are let in, besides those of `[[key]]`. registry: the engines; from the settings unless a test brings its own.
     """
     app = web.Application(middlewares=[traced, guarded], client_max_size=settings.server.max_body_bytes)
     app[SETTINGS] = settings
-    app[KEYS] = keys
-    app[REGISTRY] = registry or Registry.from_settings(settings)
+    app[KEYS] = (*keys, *(entry.key for entry in settings.key))
+    app[NAMED] = named_keys(keys, settings)
+    app[INSTANCE] = secrets.token_hex(6)
+    app[REGISTRY] = registry or Registry.from_settings(settings, instance=app[INSTANCE])
     app[ANSWERS] = Answers()
     app[STARTED_AT] = int(time.time())
     app[NEW_ID] = id_factory
@@ -52,10 +68,20 @@ def build_app(
     return app
 
 
+def named_keys(keys: Iterable[str], settings: Settings) -> dict[str, tuple[str, KeySettings | None]]:
+    """What stands for each key, since no key may be in a log: its name, else a few characters of its hash."""
+    unnamed = {key: (f"key-{hashlib.sha256(key.encode()).hexdigest()[:8]}", None) for key in keys}
+    return {**unnamed, **{entry.key: (entry.name, entry) for entry in settings.key}}
+
+
 async def _engines(app: web.Application) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
     try:
         await app[REGISTRY].start()
+        app[DISPATCHER] = Dispatcher(app[REGISTRY], app[SETTINGS], now_s=loop.time)
+        await app[DISPATCHER].start()
         yield
+        await app[DISPATCHER].close()
     finally:  # also when one of several engines could not start
         await app[REGISTRY].close()
 

@@ -20,6 +20,11 @@ PARSE_INLINE_BYTES = 262_144
 
 async def json_body(request: web.Request) -> dict[str, Any]:
     """The request's JSON object. Raises `BadRequest`, or `EngineUnavailable` when we stop meanwhile."""
+    return (await body_of(request))[1]
+
+
+async def body_of(request: web.Request) -> tuple[bytes, dict[str, Any]]:
+    """The request's body and the JSON object in it. Raises as `json_body`."""
     settings = request.app[SETTINGS].server
     if (announced := request.content_length or 0) > settings.max_body_bytes:
         raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, announced)
@@ -33,8 +38,8 @@ async def json_body(request: web.Request) -> dict[str, Any]:
         why = str(exc).splitlines()[-1].strip()  # the first line is aiohttp's "400, message:"
         raise BadRequest(f"The request body cannot be read: {why[:150]}") from None
     if len(raw) > PARSE_INLINE_BYTES:
-        return await asyncio.to_thread(parse_json_object, raw, max_nesting=settings.max_nesting)
-    return parse_json_object(raw, max_nesting=settings.max_nesting)
+        return raw, await asyncio.to_thread(parse_json_object, raw, max_nesting=settings.max_nesting)
+    return raw, parse_json_object(raw, max_nesting=settings.max_nesting)
 
 
 def json_response(value: dict[str, Any]) -> web.Response:

@@ -8,9 +8,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from adapter.chat import ChoiceFinished, Finished, Started, Usage, UsageSource
+from adapter.engines.base import Raw
 from adapter.errors import UpstreamProtocol
+from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.routing import Target
-from adapter.server.pump import Item
 
 # Prompts at a time. More would fill the engine's queue and turn a long list of prompts into a 429.
 AT_ONCE = 4
@@ -47,8 +48,10 @@ async def merged(answers: Sequence[AsyncGenerator[Item, None]], n: int) -> Async
                     if not begun:
                         begun = True
                         yield item
-                case Target():
+                case Target() | Queued() | Seam() | Remark():
                     yield item
+                case Raw():
+                    raise AssertionError("completions are not relayed")
                 case _:
                     yield replace(item, choice=index * n + item.choice)
         yield Finished(ends[0].reason, _sum([ends[index].usage for index in range(len(answers))]))

@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from adapter.dialects.hops import HOPS_HEADER, check_hops, parse_hops
 from adapter.dialects.openai_render import dump, render_error
 from adapter.errors import AdapterError, BadRequest, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
 from adapter.keys import matches
+from adapter.queueing.headers import queue_headers
 from adapter.server.answer import CLIENT_GONE, as_adapter_error
 from adapter.server.guard import bearer_token, check_host, check_origin, wrong_key
-from adapter.server.state import KEYS, NEW_ID, SETTINGS
+from adapter.server.state import DOOR, INSTANCE, KEYS, NAMED, NEW_ID, SETTINGS, Door
 from adapter.server.trace import TRACE, Trace
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,10 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["Server"] = "farmhand"
     if trace := request.get(TRACE):
         response.headers["X-Request-Id"] = trace.id
+        if trace.queued is not None:
+            response.headers.update(queue_headers(trace.queued))
+        if trace.engine != "-":
+            response.headers["X-Farmhand-Engine"] = trace.engine
     origin = request.headers.get("Origin")
     if origin and origin in request.app[SETTINGS].server.cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
@@ -120,8 +126,16 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.app[SETTINGS].auth.required:
         check_origin(request.headers.get("Origin"), allowed=server.cors_origins)
     if request.path not in OPEN_PATHS:
-        check_key(request)
+        request[DOOR] = _door(request, check_key(request))
     return await handler(request)
+
+
+def _door(request: web.Request, token: str) -> Door:
+    own = request.app[INSTANCE]
+    came = parse_hops(request.headers.get(HOPS_HEADER))
+    check_hops(came, own)
+    name, settings = request.app[NAMED].get(token, ("", None))
+    return Door(name, settings, (*came, own))
 
 
 _PREFLIGHT = {
@@ -131,10 +145,12 @@ _PREFLIGHT = {
 }
 
 
-def check_key(request: web.Request) -> None:
-    """Raise `BadKey` unless the request carries one of our keys, or none is needed."""
+def check_key(request: web.Request) -> str:
+    """The request's bearer key. Raises `BadKey` unless it is one of ours, or none is needed (then it may be any, or "")."""
+    header = request.headers.get("Authorization")
     if not request.app[SETTINGS].auth.required:
-        return
-    keys = request.app[KEYS]
-    if not matches(bearer_token(request.headers.get("Authorization")), keys):
+        return header.partition(" ")[2].strip() if header else ""
+    token, keys = bearer_token(header), request.app[KEYS]
+    if not matches(token, keys):
         raise wrong_key()
+    return token

@@ -1,4 +1,4 @@
-"""An iterator of an engine's, usually of `Item`s, driven by one task, read by a handler that must also watch the clock.
+"""An iterator, usually the dispatcher's of `Item`s, driven by one task, read by a handler that must also watch the clock.
 
 A handler that awaited the iterator with a timeout would cancel it; a task between the two lets the handler give up waiting
 without disturbing the engine, and gives shutdown a place to put an error.
@@ -12,13 +12,10 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from adapter.chat import Event
 from adapter.errors import AdapterError
-from adapter.routing import Target
 
 logger = logging.getLogger(__name__)
 
-Item = Event | Target
 T = TypeVar("T")
 
 # Events that may wait for a slow client before the engine is held back.

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
+from adapter.caller import Caller, OnDeadline, Urgency
 from adapter.dialects.openai_completions import parse_completions
 from adapter.dialects.openai_parse import parse_chat
-from adapter.dialects.openai_render import Envelope
+from adapter.dialects.openai_render import AnswerForm, Envelope
 from adapter.dialects.openai_render_chat import ChatForm
 from adapter.dialects.openai_render_text import TextForm
 from adapter.dialects.openai_request import Asked
+from adapter.dispatch.items import Item
+from adapter.engines.base import Can, Wire
 from adapter.errors import EndpointNotBuilt
+from adapter.queueing.patience import caller_of
+from adapter.queueing.urgency import urgency_of
 from adapter.routing import Target
 from adapter.server.answer import AnswerWriter
-from adapter.server.bodies import json_body
+from adapter.server.bodies import body_of, json_body
+from adapter.server.deadline import Deadline
 from adapter.server.merge import merged
 from adapter.server.routes_models import get_model, health, list_models, ready
 from adapter.server.routes_other import create_embeddings, detokenize, set_pressure, tokenize
-from adapter.server.state import ANSWERS, REGISTRY, SETTINGS
+from adapter.server.state import ANSWERS, DISPATCHER, DOOR, REGISTRY, SETTINGS
 from adapter.server.trace import TRACE
+from adapter.tokens import estimate_prompt_tokens, estimate_tokens, roughly_tokens
 
 NOT_BUILT = ("/responses",)
+# What is done around a model that cannot do it by itself (`adapter/emulate`).
+EMULATED = frozenset({Can.TOOLS, Can.OUTPUT})
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST /v1/chat/completions`, plain or streamed."""
     request.app[ANSWERS].refuse_if_stopping()
-    body = await json_body(request)
+    raw, body = await body_of(request)
     parsed = parse_chat(body, max_messages=request.app[SETTINGS].server.max_messages)
-    asked, chat = parsed.asked, parsed.chat
-    registry = request.app[REGISTRY]
-    targets = await registry.targets(asked.model, asked.needs, asked.wishes)
+    asked, door = parsed.asked, request[DOOR]
+    chat = replace(parsed.chat, hops=door.hops)
+    targets = await request.app[REGISTRY].targets(
+        asked.model, asked.needs, asked.wishes, emulates=EMULATED, prompt_tokens=roughly_tokens(chat)
+    )
+    caller = _caller(request, asked, urgency_of(chat, request.headers, door.settings))
     form = ChatForm(
         _envelope(request, "chatcmpl", asked, targets),
         n=chat.n,
@@ -41,20 +56,30 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         include_usage=asked.include_usage,
         legacy=parsed.legacy_calls,
     )
-    writer = AnswerWriter(
-        asked, registry.generate(chat, targets), form, answers=request.app[ANSWERS], trace=request[TRACE]
+    taken_back = not asked.stream and caller.on_deadline is not OnDeadline.PARTIAL
+    events = request.app[DISPATCHER].chat(
+        chat,
+        targets,
+        caller,
+        streaming=not taken_back,
+        wire=_wire(raw, body, asked, caller, legacy=parsed.legacy_calls),
     )
-    return await _answer(request, asked, writer)
+    deadline = Deadline(caller, lambda: estimate_prompt_tokens(m.content for m in chat.messages))
+    return await _answer(request, asked, events, form, deadline)
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """`POST /v1/completions`, plain or streamed, for one prompt or several."""
     request.app[ANSWERS].refuse_if_stopping()
     parsed = parse_completions(await json_body(request))
-    asked, first = parsed.asked, parsed.completions[0]
-    registry = request.app[REGISTRY]
-    targets = await registry.targets(asked.model, asked.needs, asked.wishes)
-    answers = [registry.complete(completion, targets) for completion in parsed.completions]
+    asked, first, door = parsed.asked, parsed.completions[0], request[DOOR]
+    targets = await request.app[REGISTRY].targets(asked.model, asked.needs, asked.wishes)
+    caller = _caller(request, asked, door.settings.urgency if door.settings else None)
+    taken_back = not asked.stream and caller.on_deadline is not OnDeadline.PARTIAL
+    answers = [
+        request.app[DISPATCHER].complete(replace(one, hops=door.hops), targets, caller, streaming=not taken_back)
+        for one in parsed.completions
+    ]
     form = TextForm(
         _envelope(request, "cmpl", asked, targets),
         n=len(answers) * first.n,
@@ -62,8 +87,28 @@ async def completions(request: web.Request) -> web.StreamResponse:
         include_usage=asked.include_usage,
     )
     events = answers[0] if len(answers) == 1 else merged(answers, first.n)
-    writer = AnswerWriter(asked, events, form, answers=request.app[ANSWERS], trace=request[TRACE])
-    return await _answer(request, asked, writer)
+    deadline = Deadline(caller, lambda: sum(estimate_tokens(one.text or "") for one in parsed.completions))
+    return await _answer(request, asked, events, form, deadline)
+
+
+def _caller(request: web.Request, asked: Asked, urgency: Urgency | None) -> Caller:
+    door = request[DOOR]
+    return caller_of(
+        request.headers,
+        key_name=door.key,
+        key=door.settings,
+        stream=asked.stream,
+        urgency=urgency or Urgency.INTERACTIVE,
+        now_s=asyncio.get_running_loop().time(),
+        hops=door.hops,
+    )
+
+
+def _wire(raw: bytes, body: dict[str, Any], asked: Asked, caller: Caller, *, legacy: bool) -> Wire | None:
+    """The request as it came, unless its answer must be in our hands: to be cut at a deadline, or shown in the old form."""
+    if legacy or caller.on_deadline is OnDeadline.PARTIAL:
+        return None
+    return Wire("/chat/completions", raw, body, asked.stream, caller.hops)
 
 
 def _envelope(request: web.Request, kind: str, asked: Asked, targets: Sequence[Target]) -> Envelope:
@@ -78,7 +123,16 @@ def _envelope(request: web.Request, kind: str, asked: Asked, targets: Sequence[T
     )
 
 
-async def _answer(request: web.Request, asked: Asked, writer: AnswerWriter) -> web.StreamResponse:
+async def _answer(
+    request: web.Request,
+    asked: Asked,
+    events: AsyncGenerator[Item, None],
+    form: AnswerForm,
+    deadline: Deadline,
+) -> web.StreamResponse:
+    writer = AnswerWriter(
+        asked, events, form, answers=request.app[ANSWERS], trace=request[TRACE], deadline=deadline
+    )
     if asked.stream:
         return await writer.stream(request, request.app[SETTINGS].server)
     return await writer.plain()

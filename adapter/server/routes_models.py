@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from adapter.dialects.openai_render import render_model, render_model_list
-from adapter.engines.base import PLAIN_CHAT, Can
+from adapter.dispatch.dispatcher import Dispatcher
+from adapter.engines.base import PLAIN_CHAT, Can, Health
 from adapter.errors import BadKey, EngineUnavailable
 from adapter.routing import AUTO, Target, public_models, resolve
 from adapter.server.bodies import json_response
 from adapter.server.middleware import check_key
-from adapter.server.state import ANSWERS, REGISTRY, STARTED_AT
+from adapter.server.state import ANSWERS, DISPATCHER, REGISTRY, STARTED_AT
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -73,12 +74,27 @@ async def ready(request: web.Request) -> web.Response:
     is_ready = any(h.ready for h in engines.values()) and not request.app[ANSWERS].stopping
     body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
     if _knows_key(request):
-        body["engines"] = {name: {"ready": h.ready, "detail": h.detail} for name, h in engines.items()}
+        body["engines"] = _engine_states(request.app[DISPATCHER], engines)
     response = json_response(body)
     if not is_ready:
         response.set_status(503)
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _engine_states(dispatcher: Dispatcher, engines: Mapping[str, Health]) -> dict[str, Any]:
+    """What each engine says, how busy it is, and which of its models are left alone at present."""
+    states: dict[str, Any] = {name: {"ready": h.ready, "detail": h.detail} for name, h in engines.items()}
+    for name, queue in dispatcher.queues().items():
+        states[name]["queue"] = {
+            "capacity": queue.capacity,
+            "running": queue.running,
+            "waiting": queue.waiting_interactive + queue.waiting_background,
+            "mean_s": None if queue.mean_s is None else round(queue.mean_s, 3),
+        }
+    for shown in dispatcher.breaker_states():
+        states[shown["target"].partition("/")[0]].setdefault("breakers", []).append(shown)
+    return states
 
 
 def _knows_key(request: web.Request) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
+from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
 from adapter.server.pump import EventPump
-from adapter.settings import Settings
+from adapter.settings import KeySettings, Settings
 
 
 @dataclass(slots=True)
@@ -77,7 +78,24 @@ def _stopped() -> AdapterError:
 
 SETTINGS = web.AppKey("settings", Settings)
 KEYS: web.AppKey[tuple[str, ...]] = web.AppKey("keys")
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 REGISTRY = web.AppKey("registry", Registry)
 ANSWERS = web.AppKey("answers", Answers)
 STARTED_AT = web.AppKey("started_at", int)
+# Stands for this process in the hop header, so that a request that comes round in a circle is known.
+INSTANCE = web.AppKey("instance", str)
 NEW_ID: web.AppKey[Callable[[], str]] = web.AppKey("new_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a request came in. key: what stands for its bearer key. settings: of a `[[key]]`. hops: as `Caller.hops`, ours included."""
+
+    key: str = ""
+    settings: KeySettings | None = None
+    hops: tuple[str, ...] = ()
+
+
+DOOR = web.RequestKey("door", Door)
+# Bearer key -> what stands for it in queues and logs, and its settings.
+NAMED: web.AppKey[dict[str, tuple[str, KeySettings | None]]] = web.AppKey("named")

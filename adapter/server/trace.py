@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from adapter.chat import Usage
+from adapter.dispatch.items import Queued
 
 logger = logging.getLogger("adapter.request")
 
@@ -24,6 +25,7 @@ class Trace:
     finish: str = "-"
     code: str = "-"
     usage: Usage | None = None
+    queued: Queued | None = None
 
     def log(self, method: str, path: str, status: int, now_s: float) -> None:
         """Probes of `/health` and `/ready` come every few seconds and say nothing new: debug."""

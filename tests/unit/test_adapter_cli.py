@@ -1,4 +1,4 @@
-"""`farmhand serve`, `models` and `chat`: their flags, and the lines that a user pastes."""
+"""`farmhand serve`, `models`, `chat` and `status`: their flags, and the lines that a user pastes."""
 
 from __future__ import annotations
 
@@ -74,6 +74,8 @@ def test_no_key_is_shown_where_none_is_needed(tmp_path: Path) -> None:
         ["models", "rm"],
         ["models", "list", "name"],
         ["chat", "--what"],
+        ["status", "--what"],
+        ["status", "now"],
     ],
 )
 def test_wrong_flags_exit_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +121,7 @@ def test_what_cannot_be_done_is_one_sentence(
     assert err.startswith("farmhand: ") and says in err
 
 
-@pytest.mark.parametrize("command", ["models", "chat"])
+@pytest.mark.parametrize("command", ["models", "chat", "status"])
 def test_the_new_commands_import_no_server_and_no_client(command: str) -> None:
     """`--help` is quick on a phone."""
     code = (

@@ -64,7 +64,9 @@ def test_everything_else_is_alike_for_all_prompts() -> None:
         "m", "b", suffix="z", echo=True, n=2, sampling=Sampling(max_tokens=8, stop=("s",)),
         output=OutputFormat(OutputKind.GRAMMAR, "root", "grammar"),
     )  # fmt: skip
-    assert told.asked.needs == {Can.COMPLETIONS: "model", Can.OUTPUT: "grammar", Can.MANY: "n"}
+    assert told.asked.needs == {
+        Can.COMPLETIONS: "model", Can.OUTPUT: "grammar", Can.GRAMMAR: "grammar", Can.MANY: "n"
+    }  # fmt: skip
     assert told.asked.ignored == ()
 
 

@@ -11,6 +11,7 @@ import pytest
 from adapter.chat import Message, Role, Sampling, ToolCall
 from adapter.dialects.openai_parse import ChatRequest, parse_chat
 from adapter.dialects.openai_request import MAX_IGNORED
+from adapter.engines.base import Can
 from adapter.errors import BadRequest
 
 HI: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
@@ -156,8 +157,7 @@ def test_a_wrong_message_is_named(entry: object, param: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        ("image_url", "images"),
-        ("input_image", "images"),
+        ("image", "images"),
         ("input_audio", "audio"),
         ("file", "files"),
         ("video_url", "video"),
@@ -168,6 +168,51 @@ def test_media_is_refused_by_kind(kind: str, what: str) -> None:
     error = refused(messages=[*HI, {"role": "user", "content": [{"type": kind, kind: {"url": "x"}}]}])
     assert error.param == "messages[1].content[0]"
     assert what in error.message
+
+
+DATA = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("parts", "content", "images"),
+    [
+        ([{"type": "image_url", "image_url": {"url": DATA}}], "", (DATA,)),
+        ([{"type": "image_url", "image_url": DATA}], "", (DATA,)),
+        ([{"type": "input_image", "image_url": "https://a/b.png"}, "what?"], "what?", ("https://a/b.png",)),
+        (
+            [
+                {"type": "text", "text": "a"},
+                {"type": "image_url", "image_url": {"url": "HTTP://a/1", "detail": "low"}},
+                {"type": "text", "text": "b"},
+                {"type": "image_url", "image_url": {"url": DATA}},
+            ],
+            "a\nb",
+            ("HTTP://a/1", DATA),
+        ),
+        ([{"type": "image_url", "image_url": {"url": DATA}}] * 64, "", (DATA,) * 64),
+    ],
+)
+def test_pictures_stand_beside_the_text(parts: list[object], content: str, images: tuple[str, ...]) -> None:
+    request = parsed(messages=[{"role": "user", "content": parts}])
+    assert (request.chat.messages[0].content, request.chat.messages[0].images) == (content, images)
+    assert request.asked.needs[Can.VISION] == "messages"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        None, 5, "", {}, {"url": None}, {"url": ""}, {"url": ["x"]}, {"url": "x"}, {"url": "file:///etc/passwd"},
+        {"url": "ftp://a/b"}, {"file_id": "file-1"}, {"url": "https://a/" + "x" * 4_096}, {"url": "https://ä/"},
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_named(image: object) -> None:
+    error = refused(messages=[*HI, {"role": "user", "content": ["x", {"type": "image_url", "image_url": image}]}])
+    assert error.param == "messages[1].content[1].image_url"
+
+
+def test_pictures_are_bounded() -> None:
+    many = [{"type": "image_url", "image_url": {"url": DATA}}] * 65
+    assert "at most 64" in refused(messages=[{"role": "user", "content": many}]).message
 
 
 @pytest.mark.parametrize("messages", [None, [], {}, "hi", 5, True])

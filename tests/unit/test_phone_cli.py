@@ -37,9 +37,10 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ["serve", "--version"],
         ["models", "pull", "hf:a/b/c.gguf", "--name", "x"],
         ["chat", "--model", "demo", "which port?", "-"],
+        ["status", "--json"],
     ],
 )
-def test_serve_models_and_chat_go_to_the_adapter_with_all_its_arguments(argv: list[str], adapter: list[list[str]]) -> None:
+def test_what_is_built_goes_to_the_adapter_with_all_its_arguments(argv: list[str], adapter: list[list[str]]) -> None:
     """The adapter's arguments are its own business, --help included, and its exit status is ours."""
     assert cli.main(argv) == 7
     assert adapter == [argv]

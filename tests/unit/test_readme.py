@@ -14,9 +14,13 @@ from adapter.settings import (
     AuthSettings,
     EchoSettings,
     InferrlmSettings,
+    KeySettings,
     LlamaSettings,
+    LocalllmSettings,
     LogSettings,
     ModelSettings,
+    OpenaiSettings,
+    RouterSettings,
     ServerSettings,
     StoreSettings,
 )
@@ -25,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS: tuple[type[BaseModel], ...] = (
     ServerSettings, AuthSettings, LogSettings, EchoSettings, InferrlmSettings, LlamaSettings, ModelSettings,
-    StoreSettings,
+    StoreSettings, RouterSettings, KeySettings, LocalllmSettings, OpenaiSettings,
 )  # fmt: skip
 # Said on the key's own row in words, because no short value would be right.
 WORDED = {"by version", "by cores", ""}
@@ -46,20 +50,23 @@ def rows() -> dict[str, set[str]]:
 
 
 def test_the_example_configuration_loads(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    blocks = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     file = tmp_path / "config.toml"
-    file.write_text(block, encoding="utf-8")
+    file.write_text("\n".join(blocks), encoding="utf-8")
     settings = load({"HOME": str(tmp_path)}, config=file)
-    assert [engine.name for engine in settings.engine] == ["inferrlm", "local"]
+    assert sorted(engine.name for engine in settings.engine) == ["desk", "inferrlm", "local"]
     assert settings.model[0].name == "gpt-4o-mini"
+    assert [key.name for key in settings.key] == ["pitwall", "titles"]
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
 def test_the_table_has_every_key_with_its_default(section: type[BaseModel]) -> None:
     table = rows()
-    assert set(section.model_fields) - set(table) == set()
-    for name, field in section.model_fields.items():
+    named = {field.alias or name: field for name, field in section.model_fields.items()}
+    assert set(named) - set(table) == set()
+    for name, field in named.items():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
+        default = str(default) if isinstance(default, str) else default  # a word of an enum
         if not field.is_required() and not table[name] & WORDED:
             assert repr(default).lower() in table[name], name
 

@@ -34,6 +34,7 @@ def test_without_a_file_the_defaults_apply(tmp_path: Path) -> None:
     assert (settings.server.host, settings.server.port, settings.auth.required) == ("127.0.0.1", 8888, True)
     assert [(engine.name, engine.kind) for engine in settings.engine] == [
         ("inferrlm", "inferrlm"),
+        ("localllm", "localllm"),
         ("demo", "llama"),
     ]
 
@@ -79,7 +80,7 @@ def test_variables_are_toml_values_or_plain_text(
 
 def test_an_engine_is_set_by_its_name(tmp_path: Path) -> None:
     """Also one of the default ones, and one with signs in its name that no variable can have."""
-    by_default = loaded(tmp_path, "", {"FARMHAND_ENGINE_DEMO_SLOTS": "2"}).engine[1]
+    by_default = loaded(tmp_path, "", {"FARMHAND_ENGINE_DEMO_SLOTS": "2"}).engine[2]
     assert isinstance(by_default, LlamaSettings) and by_default.slots == 2
     named = loaded(
         tmp_path,
@@ -151,12 +152,22 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ("[auth]\nkeys = ['short']", "auth.keys.0"),
         ("[auth]\nkeys = ['with a space']", "auth.keys.0"),
         ("[log]\nlevel = 'loud'", "log.level"),
-        ("[[engine]]\nname = 'a'", "'kind' must be one of inferrlm, llama, echo"),
+        ("[[engine]]\nname = 'a'", "'kind' must be one of inferrlm, localllm, openai, llama, echo"),
         ("[[engine]]\nname = 'a'\nkind = 'opnai'", "'kind' must be one of"),
         ("[[engine]]\nname = 'a'\nkind = ['echo']", "'kind' must be one of"),
         ("[[engine]]\nname = 'a b'\nkind = 'echo'", "engine.0.echo.name"),
-        ("[[engine]]\nname = 'l'\nkind = 'localllm'", "planned but not built yet"),
-        ("[[engine]]\nname = 'l'\nkind = 'openai'", "planned but not built yet"),
+        ("[[engine]]\nname = 'l'\nkind = 'localllm'\nurl = 'https://x'", "the app speaks plain HTTP only"),
+        ("[[engine]]\nname = 'a'\nkind = 'localllm'\n[[engine]]\nname = 'b'\nkind = 'localllm'", "one request at a time"),
+        ("[[engine]]\nname = 'o'\nkind = 'openai'", "engine.0.openai.url: Field required"),
+        ("[[engine]]\nname = 'o'\nkind = 'openai'\nurl = 'ftp://x/v1'", "http://127.0.0.1:11434/v1"),
+        ("[[engine]]\nname = 'o'\nkind = 'openai'\nurl = 'http://x/v1'\ntools = 'yes'", "engine.0.openai.tools"),
+        ("[router]\nallowed_fials = 1", "unknown key 'router.allowed_fials'"),
+        ("[router]\nretry_policy = {OtherErrorRetries = 1}", "unknown key 'router.retry_policy.OtherErrorRetries'"),
+        (ECHO + "[router]\ndefault_fallbacks = ['f/x']", "must look like engine/model; there are the engines e"),
+        ("[[key]]\nname = 'k'\nkey = 'short'", "key.0.key"),
+        ("[[key]]\nname = 'k'\nkey = 'sk-0123456789'\nclass = 'slow'", "key.0.class"),
+        ("[key]\nname = 'k'", "write each as [[key]]"),
+        ("[[key]]\nname = 'k'\nkey = 'sk-0123456789'\n" * 2, "'k' is given twice"),
         (ECHO + ECHO, "'e' is given twice"),
         (ECHO + "[[model]]\nname='m'\nroute=['e/x']\n" * 2, "'m' is given twice"),
         (ECHO + "[[model]]\nname='m'\nroute=['echo']", "must look like engine/model"),
@@ -183,12 +194,12 @@ def test_a_wrong_file_is_refused_by_place_and_key(tmp_path: Path, text: str, sai
         (
             "FARMHAND_ENGINE_NOBODY_URL",
             "1",
-            "names no [[engine]] that is configured; there are: inferrlm, demo",
+            "names no [[engine]] that is configured; there are: inferrlm, localllm, demo",
         ),
         ("FARMHAND_ENGINE", "1", "names no [[engine]]"),
         ("FARMHAND_MODEL_M_ROUTE", "1", "names no [[model]] that is configured; there are: none"),
         ("FARMHAND_SERVER_PORT", "99999", "environment: FARMHAND_SERVER_PORT: server.port"),
-        ("FARMHAND_ENGINE_DEMO_SLOTS", "0", "environment: FARMHAND_ENGINE_DEMO_SLOTS: engine.1.llama.slots"),
+        ("FARMHAND_ENGINE_DEMO_SLOTS", "0", "environment: FARMHAND_ENGINE_DEMO_SLOTS: engine.2.llama.slots"),
         ("FARMHAND_ENGINE_DEMO_SLOT", "2", "environment: FARMHAND_ENGINE_DEMO_SLOT: unknown key"),
         ("FARMHAND_AUTH_KEYS", "k-secret-one", "environment: FARMHAND_AUTH_KEYS: auth.keys: must be a list"),
     ],

@@ -16,10 +16,11 @@ import aiohttp
 import pytest
 
 from adapter.chat import Started
+from adapter.dispatch.items import Item
 from adapter.engines.registry import Registry
 from adapter.errors import EngineUnavailable
 from adapter.server.app import build_app
-from adapter.server.pump import QUEUE_EVENTS, EventPump, Item
+from adapter.server.pump import QUEUE_EVENTS, EventPump
 from adapter.server.run import CannotListen, serve
 from adapter.server.state import _stopped
 from tests.fakes.scripted_engine import Call, ScriptedEngine

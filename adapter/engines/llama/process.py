@@ -13,6 +13,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 from adapter.engines.llama import link
 
@@ -68,7 +69,9 @@ class Conversation:
 
 
 class Worker:
-    """A running process whose model is loaded. Made by `spawn` only."""
+    """A running process whose model is loaded. Made by `spawn` only. MODULE: what runs in it."""
+
+    MODULE: ClassVar[str] = "adapter.engines.llama.worker"
 
     def __init__(self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._process = process
@@ -93,7 +96,7 @@ class Worker:
     # --- beginning -----------------------------------------------------------------------------------------
 
     @classmethod
-    async def spawn(cls, hello: link.Hello, *, start_s: float) -> Worker:
+    async def spawn(cls, hello: link.Hello, *, start_s: float) -> Self:
         """Start a process and have it load the model.
 
         Raises `WorkerDied` if it does not get that far, in `start_s` seconds. Cancelling ends the process.
@@ -114,14 +117,14 @@ class Worker:
         return worker
 
     @classmethod
-    async def _start(cls) -> Worker:
+    async def _start(cls) -> Self:
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
             fd = theirs.fileno()
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "adapter.engines.llama.worker", "--fd", str(fd),
+                    sys.executable, "-m", cls.MODULE, "--fd", str(fd),
                     stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, pass_fds=(fd,), env=_environment(),
                 )  # fmt: skip
             except BaseException as exc:

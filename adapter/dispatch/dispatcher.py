@@ -1,0 +1,367 @@
+"""One request over its targets: queued, asked, watched, and mended where it breaks.
+
+What is decided is decided in `course.py` and `continuing.py`; here it is carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adapter.breaker import Breakers
+from adapter.caller import ANYBODY, Caller
+from adapter.chat import Chat, Completion, Finished, FinishReason, Usage, UsageSource
+from adapter.counting import TokenCounter
+from adapter.dispatch.continuing import continuation, joined_end
+from adapter.dispatch.course import Course, Step
+from adapter.dispatch.items import Item, Queued, Seam
+from adapter.dispatch.progress import Progress
+from adapter.dispatch.shorten import shortened
+from adapter.dispatch.stages import answer_of
+from adapter.engines.base import Engine, Seated, Tokenizes, Wire
+from adapter.engines.registry import Registry
+from adapter.errors import AdapterError, EngineUnavailable
+from adapter.queueing.gate import Gate, GateState
+from adapter.retries import retries_for
+from adapter.routing import Target
+from adapter.settings import RouterSettings, Settings
+from adapter.tokens import estimate_prompt_tokens, estimate_tokens
+
+logger = logging.getLogger(__name__)
+
+# Counting what was sent, with the tokenizer of whoever goes on; the client is waiting.
+COUNT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request. streaming: what is passed on is out, and cannot be taken back.
+    asked: what engines got of it in the end, stages considered. wire: the request's own bytes, where they may be passed on.
+    """
+
+    request: Chat | Completion
+    caller: Caller
+    streaming: bool
+    wire: Wire | None = None
+    asked: list[Chat] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Answers from whichever target can. One for an adapter; `close` it before the registry."""
+
+    def __init__(self, registry: Registry, settings: Settings, *, now_s: Callable[[], float]) -> None:
+        """now_s: the loop's clock, in seconds."""
+        self._registry = registry
+        self._router: RouterSettings = settings.router
+        self._now_s = now_s
+        self.breakers = Breakers(settings.router)
+        self._gates = {
+            name: Gate(engine=name, capacity=engine.capacity, queue=queue, now_s=now_s)
+            for name, engine, queue in _seated(registry, settings)
+        }
+        self._settings = {entry.name: entry for entry in settings.engine}
+        registry.on_answer = lambda engine: self.breakers.answers(engine, now_s())
+        self._counter = TokenCounter(Path(settings.home), _vocabularies(settings))
+
+    async def start(self) -> None:
+        """Look which vocabularies are at hand."""
+        await self._counter.listed()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(gate.close() for gate in self._gates.values()), self._counter.close())
+
+    def queues(self) -> Mapping[str, GateState]:
+        return {name: gate.snapshot() for name, gate in self._gates.items()}
+
+    def breaker_states(self) -> list[dict[str, Any]]:
+        """For display: who failed lately, and for how long each is left alone."""
+        now_s = self._now_s()
+        return [
+            {
+                "target": one.target,
+                "state": one.state,
+                "retry_in_s": None if one.until_s is None else round(max(0.0, one.until_s - now_s), 1),
+                "fails": one.fails,
+                "code": one.code,
+                "message": one.message,
+            }
+            for one in self.breakers.states(now_s)
+        ]
+
+    def chat(
+        self, chat: Chat, targets: Sequence[Target], caller: Caller = ANYBODY, *, streaming: bool, wire: Wire | None = None
+    ) -> AsyncGenerator[Item, None]:
+        """The answer to `chat`, by the first of `targets` that can give it; yields each `Target` that is tried, then its items.
+
+        A failure before anything was passed on goes to the next target, unless the request itself is at fault. A text that breaks off
+        is continued, behind a `Seam`, by a target that can. A plain answer is passed on when it is complete. When all
+        fail, the first one's error is raised. Closing the iterator leaves the queue and stops the engine.
+        """
+        return self._answered(Job(chat, caller, streaming, wire), targets)
+
+    def complete(
+        self, completion: Completion, targets: Sequence[Target], caller: Caller = ANYBODY, *, streaming: bool
+    ) -> AsyncGenerator[Item, None]:
+        """As `chat`, for text to go on with. The targets' models have `Can.COMPLETIONS`."""
+        return self._answered(Job(completion, caller, streaming), targets)
+
+    # --- the course of one request ----------------------------------------------------------------------------
+
+    async def _answered(self, job: Job, targets: Sequence[Target]) -> AsyncGenerator[Item, None]:
+        progress, held = Progress(), list[Item]()
+        course = self._course(targets)
+        while step := self._next(course):
+            try:
+                async with aclosing(self._step(job, step, progress, held)) as items:
+                    async for item in items:
+                        yield item
+                return
+            except AdapterError as exc:
+                self._note_failure(job, course, step, exc, progress)
+                if not progress.begun:
+                    held.clear()
+        error = self._end_of(course)
+        if course.too_long and self._router.prompt_diet and isinstance(job.request, Chat) and not progress.begun:
+            # Some tenths of a second for each megabyte.
+            target, slim, remark = await asyncio.to_thread(shortened, job.request, course.too_long, error)
+            yield remark
+            slim_job = replace(job, request=slim, wire=None)
+            async with aclosing(self._step(slim_job, Step(target), progress, held)) as items:
+                async for item in items:
+                    yield item
+            return
+        raise error
+
+    def _course(self, targets: Sequence[Target]) -> Course:
+        policy = self._router.retry_policy
+        return Course(
+            targets, retries=lambda error: retries_for(policy, error), retry_after_s=self._router.retry_after
+        )
+
+    def _next(self, course: Course) -> Step | None:
+        return course.next(lambda target: self.breakers.may_try(target, self._now_s()))
+
+    def _note_failure(self, job: Job, course: Course, step: Step, exc: AdapterError, progress: Progress) -> None:
+        progress.settle()
+        continues = progress.continues(job.request)
+        if not job.streaming and not (continues and course.successors):
+            progress.forget()  # nothing of it is out: whoever is next begins anew
+        course.failed(step.target, exc, begun=progress.begun, continues=continues)
+        logger.warning(
+            "target failed engine=%s model=%s code=%s sent_chars=%d message=%s",
+            step.target.engine,
+            step.target.model,
+            exc.code,
+            len(progress.text),
+            exc.message,
+        )
+
+    def _end_of(self, course: Course) -> AdapterError:
+        if course.error is not None:
+            return course.error
+        wait_s = math.ceil(self.breakers.reopens_in_s(course.resting, self._now_s()))
+        names = ", ".join(f"{t.engine}/{t.model}" for t in course.resting)
+        why = "; ".join(f"{s.code}: {s.message}" for s in self.breakers.states() if _concerns(s.target, course.resting))
+        return EngineUnavailable(
+            f"{names} failed too often lately and is left alone for another {wait_s} s. The last failure was {why}",
+            retry_after_s=wait_s,
+        )
+
+    # --- one target ---------------------------------------------------------------------------------------------
+
+    async def _step(
+        self, job: Job, step: Step, progress: Progress, held: list[Item]
+    ) -> AsyncGenerator[Item, None]:
+        """held: what a plain answer has so far; it is passed on with its end."""
+        with self._verdict(step.target) as verdict:
+            if step.pause_s:
+                await asyncio.sleep(step.pause_s)
+            used = 0
+            job.asked.clear()
+            if step.continues is not None:
+                job.asked.append(NOBODY)  # of two who answer, neither's count is the answer's
+                used = await self._used(step.target, progress.text)
+                rest = continuation(job.request, progress.text, used)
+                if rest is None:
+                    for one in held:
+                        yield one
+                    yield _complete_by_length(job.request, used)
+                    return
+                logger.info("answer continued engine=%s model=%s", step.target.engine, step.target.model)
+                yield _seam(step.continues, step, progress)
+                job = replace(job, request=rest, wire=None)
+            yield step.target
+            async with aclosing(self._passed_on(job, step.target, progress, held)) as items:
+                async for item in items:
+                    if isinstance(item, Finished):
+                        verdict.succeed()
+                        if used:
+                            item = joined_end(item, used)
+                        item = await self._counted(item, job, step.target, progress)
+                    yield item
+
+    async def _passed_on(
+        self, job: Job, target: Target, progress: Progress, held: list[Item]
+    ) -> AsyncGenerator[Item, None]:
+        """The items of one target: as they come for a stream, all at once at the end of a plain answer."""
+        async with aclosing(self._seated(job, target)) as items:
+            async for item in items:
+                progress.note(item)
+                if job.streaming or isinstance(item, Queued):
+                    yield item
+                    continue
+                held.append(item)
+                if isinstance(item, Finished):
+                    for one in held:
+                        yield one
+
+    async def _seated(self, job: Job, target: Target) -> AsyncGenerator[Item, None]:
+        engine = self._registry.engine(target.engine)
+        gate = self._gates.get(target.engine)
+        if gate is None:
+            async with aclosing(self._events(engine, target, job)) as events:
+                async for event in events:
+                    yield event
+            return
+        assert isinstance(engine, Seated)
+        place = gate.enter(job.caller)
+        complete = False
+        try:
+            yield Queued(place.position, place.depth, place.wait_s)
+            await place.wait()
+            began_s = self._now_s()
+            async with aclosing(self._events(engine, target, job)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        complete = True
+                        place.learned(self._now_s() - began_s)
+                    yield event
+        finally:
+            # An app works on for somebody who has left; its seat is not free before that is over.
+            place.leave(after=None if complete else engine.settled())
+
+    def _events(self, engine: Engine, target: Target, job: Job) -> AsyncGenerator[Item, None]:
+        return answer_of(
+            engine,
+            target,
+            job.request,
+            wire=job.wire,
+            streaming=job.streaming,
+            settings=self._settings.get(target.engine),
+            asked=job.asked,
+        )
+
+    # --- tokens ------------------------------------------------------------------------------------------------
+
+    async def _used(self, target: Target, text: str) -> int:
+        """Tokens of what was sent, with the vocabulary of who goes on, else an estimate."""
+        engine = self._registry.engine(target.engine)
+        if isinstance(engine, Tokenizes):
+            try:
+                async with asyncio.timeout(COUNT_S):
+                    tokens = await engine.tokenize(target.model, text, specials=False, parse_specials=False)
+                return len(tokens.ids)
+            except (AdapterError, TimeoutError) as exc:
+                logger.debug("what was sent is estimated engine=%s error=%s", target.engine, exc)
+        return estimate_tokens(text)
+
+    async def _counted(self, end: Finished, job: Job, target: Target, progress: Progress) -> Finished:
+        """Better counts than estimates, where the vocabulary is at hand and it is known what was asked and said."""
+        estimated = UsageSource.ESTIMATED in (end.usage.prompt_source, end.usage.completion_source)
+        if not estimated or len(job.asked) != 1:
+            return end
+        if self._counter.vocabulary_for(target.engine, target.model) is None or (said := progress.said) is None:
+            return end
+        usage = await self._counter.counted(end.usage, job.asked[0], said, engine=target.engine, model=target.model)
+        return replace(end, usage=usage)
+
+    # --- who may be asked ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _verdict(self, target: Target) -> Iterator[_Verdict]:
+        """Tell the breakers how it went, whatever ends the block."""
+        verdict = _Verdict(self.breakers, target, self._now_s)
+        try:
+            yield verdict
+        except AdapterError as exc:
+            verdict.fail(exc)
+            raise
+        finally:
+            verdict.abandon()
+
+
+class _Verdict:
+    """What the breakers are told of one attempt: once, and the first word counts."""
+
+    def __init__(self, breakers: Breakers, target: Target, now_s: Callable[[], float]) -> None:
+        self._breakers = breakers
+        self._target = target
+        self._now_s = now_s
+        self._given = False
+
+    def succeed(self) -> None:
+        if self._first():
+            self._breakers.succeeded(self._target, self._now_s())
+
+    def fail(self, error: AdapterError) -> None:
+        if self._first():
+            self._breakers.failed(self._target, error, self._now_s())
+
+    def abandon(self) -> None:
+        if self._first():
+            self._breakers.abandoned(self._target, self._now_s())
+
+    def _first(self) -> bool:
+        given, self._given = self._given, True
+        return not given
+
+
+def _seam(before: Target, step: Step, progress: Progress) -> Seam:
+    after = step.target
+    return Seam(
+        at_chars=len(progress.text),
+        before=f"{before.engine}/{before.model}",
+        after=f"{after.engine}/{after.model}",
+        code=step.code,
+        relayed_id=progress.relayed_id,
+    )
+
+
+def _complete_by_length(request: Chat | Completion, used_tokens: int) -> Finished:
+    """What was sent had all the tokens that were asked for, so there is nothing to go on with."""
+    contents = [m.content for m in request.messages] if isinstance(request, Chat) else [request.text or ""]
+    usage = Usage(
+        max(1, estimate_prompt_tokens(contents)),
+        max(1, used_tokens),
+        prompt_source=UsageSource.ESTIMATED,
+        completion_source=UsageSource.COUNTED,
+    )
+    return Finished(FinishReason.LENGTH, usage)
+
+
+def _concerns(name: str, targets: Sequence[Target]) -> bool:
+    return any(name in (t.engine, f"{t.engine}/{t.model}") for t in targets)
+
+
+def _seated(registry: Registry, settings: Settings) -> Iterator[tuple[str, Seated, int]]:
+    queues = {entry.name: entry.queue for entry in settings.engine}
+    for name, engine in registry.engines.items():
+        if isinstance(engine, Seated):
+            yield name, engine, queues.get(name, DEFAULT_QUEUE)
+
+
+# Stands for what somebody else was asked before.
+NOBODY = Chat("", ())
+
+# For engines that no settings describe: those of tests.
+DEFAULT_QUEUE = 16
+
+
+def _vocabularies(settings: Settings) -> dict[str, str]:
+    return {entry.name: entry.vocabulary for entry in settings.engine if entry.vocabulary}

@@ -1,0 +1,65 @@
+"""What stands around an engine's answer to one request: bytes passed on, tools and forms emulated, line marks.
+
+Each stage is an iterator around another one, and none knows who is at the bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
+
+from adapter.chat import Chat, Completion, Event, ToolMode
+from adapter.dispatch.items import Begin, Item
+from adapter.engines.base import Can, Completes, Engine, Relays, Wire
+from adapter.line_marks import marked, wants_line_marks
+from adapter.routing import Target
+from adapter.settings import EngineSettings
+
+
+def answer_of(
+    engine: Engine,
+    target: Target,
+    request: Chat | Completion,
+    *,
+    wire: Wire | None,
+    streaming: bool,
+    settings: EngineSettings | None,
+    asked: list[Chat],
+) -> AsyncGenerator[Item, None]:
+    """The items of `engine`'s answer to `request`, which is asked for by the engine's own name for the model.
+
+    wire: the request's bytes, to be passed on if nothing needs changing. settings: the engine's; `None` for one that was not configured.
+    asked: what the engine got in the end is added to it.
+    """
+    if isinstance(request, Completion):
+        assert isinstance(engine, Completes)  # the registry believes no card that claims otherwise
+        return engine.complete(replace(request, model=target.model))
+    chat = replace(request, model=target.model)
+    checked = _asked_for(chat) & (target.card.checked if target.card else frozenset())
+    marks = target.card is not None and wants_line_marks(target.card, settings) and chat.output is None
+    if wire is not None and isinstance(engine, Relays) and not (target.emulated or checked or marks):
+        relayed = engine.relay(chat, wire)
+        if relayed is not None:
+            return relayed
+
+    def generate(chat: Chat) -> AsyncGenerator[Event, None]:
+        asked.append(chat)
+        return engine.generate(chat)
+
+    begin: Begin = partial(marked, begin=generate) if marks else generate
+    if target.emulated or checked:
+        from adapter.emulate.driver import emulated  # with all of `calls` and `constrain`: not for those who need none of it
+
+        return emulated(chat, begin, prompted=target.emulated, checked=checked, streaming=streaming)
+    return begin(chat)
+
+
+def _asked_for(chat: Chat) -> frozenset[Can]:
+    """Of what may need a check: what this request asks for."""
+    asked = set()
+    if chat.tools and chat.tool_choice.mode is not ToolMode.NONE:
+        asked.add(Can.TOOLS)
+    if chat.output is not None:
+        asked.add(Can.OUTPUT)
+    return frozenset(asked)

@@ -1,0 +1,1 @@
+"""What `relay.py` measures with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +29,9 @@ def litert_messages(messages: Sequence[Message], model: Model) -> list[Json]:
     """For a LiteRT model. Raises `NotCapable` for what it cannot take, and `BadRequest` for a picture that the app refuses."""
     system = system_text(messages)
     found: list[Json] = [{"role": "system", "content": system}] if system else []
+    for index, message in enumerate(messages):
+        if message.role in _SYSTEM:
+            _pictures(message, model, index)
     spoken = [(i, message) for i, message in enumerate(messages) if message.role not in _SYSTEM]
     if not spoken:
         raise NotCapable(
@@ -75,7 +78,7 @@ def system_text(messages: Sequence[Message]) -> str:
 
 
 def _litert_message(message: Message, model: Model, index: int) -> Json:
-    pictures = list(_pictures(message, model, index))
+    pictures = _pictures(message, model, index)
     match message.role:
         case Role.TOOL:
             # It is shown to the model under the name of `tool_call_id`; without one as `tool`.
@@ -133,7 +136,9 @@ def _in_words(message: Message) -> str:
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
-def _pictures(message: Message, model: Model, index: int) -> Iterator[Json]:
+def _pictures(message: Message, model: Model, index: int) -> list[Json]:
+    """The message's pictures as parts. Raises for those that the app would refuse, or drop."""
+    parts: list[Json] = []
     for url in message.images:
         where = f"messages[{index}].content"
         if not model.sees:
@@ -141,7 +146,8 @@ def _pictures(message: Message, model: Model, index: int) -> Iterator[Json]:
         if message.role is not Role.USER:
             raise BadRequest("LocalLLM takes pictures in messages of the user only.", param=where)
         _check_picture(url, where)
-        yield {"type": "image_url", "image_url": {"url": url}}
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts
 
 
 def _check_picture(url: str, where: str) -> None:

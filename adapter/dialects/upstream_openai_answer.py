@@ -34,6 +34,7 @@ class Answer:
         self._model = model
         self._prompt_tokens = prompt_tokens
         self._stops = bool(stops)
+        self._most = None if max_tokens is None else n * max_tokens
         self._choices = [
             Choice(i, stops=stops, max_tokens=max_tokens, logprobs=logprobs, made_up=made_up, splits=splits)
             for i in range(n)
@@ -119,7 +120,9 @@ class Answer:
         return usage_of(self._usage, self._sources, self._prompt_tokens, self._completion_tokens)
 
     def _completion_tokens(self) -> int:
-        return sum(estimate_tokens("".join(choice.text)) for choice in self._choices)
+        """An estimate is never more than was allowed."""
+        guess = sum(estimate_tokens("".join(choice.text)) for choice in self._choices)
+        return guess if self._most is None else min(guess, self._most)
 
 
 def usage_of(

@@ -118,10 +118,9 @@ def failure(status: int, reason: Said, peer: Peer, *, retry_after: str | None = 
     """The error for an answer with `status` (>= 300). retry_after: its header. model: the server's name for what was asked for."""
     quoted = peer.quote(reason.message)
     told = f': "{quoted}"' if quoted else " without saying why"
-    if status < 500 or "context" in reason.message:
-        too_long = context_error(reason, quoted)
-        if too_long is not None:
-            return too_long
+    too_long = context_error(reason, quoted)  # also as a 500: Ollama, older llama-server
+    if too_long is not None:
+        return too_long
     match status:
         case 400 | 413 | 422:
             return _bad_request(reason, f"{peer} refused the request{told}", model, peer)
@@ -193,6 +192,7 @@ _CONTEXT_TOKENS = (
     r"exceeds? (?:the )?context (?:window|size|length) (?:of )?\(?(\d+)",
     r"maximum model length (?:of|is) (\d+)",
     r"context size is (\d+)",
+    r"n_ctx\W+(\d+)",
     r"context length \((\d+)",
 )
 _PROMPT_TOKENS = (

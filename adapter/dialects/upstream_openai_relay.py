@@ -91,10 +91,11 @@ def _is_odd(message: object) -> bool:
 
 
 def _with_model(wire: Wire, model: str) -> bytes:
-    """Spliced in where the bytes have the word "model" once, so that large bodies are not written anew."""
+    """Spliced in where the bytes have the word "model" once (and no letter of it escaped), so that large bodies are not written anew."""
     old = wire.value.get("model")
     key = wire.body.find(b'"model"')
-    if isinstance(old, str) and key >= 0 and wire.body.find(b'"model"', key + 7) < 0:
+    is_plain = key >= 0 and wire.body.find(b'"model"', key + 7) < 0 and b"\\u006" not in wire.body
+    if isinstance(old, str) and is_plain:
         quoted = json.dumps(old, ensure_ascii=False).encode("utf-8", "replace")
         at = wire.body.find(quoted, key + 7)
         if at >= 0 and wire.body[key + 7 : at].strip() == b":":
@@ -117,9 +118,25 @@ def adapted(body: bytes, dialect: Dialect) -> bytes:
 
 
 class RelayScan:
-    """Sees to one stream on its way. n: how many answers were asked for. explained: an empty answer is one, since a stop string can do that."""
+    """Sees to one stream on its way. n: how many answers were asked for. explained: an empty answer is one, since a stop string can do that.
 
-    def __init__(self, peer: Peer, *, model: str, n: int, explained: bool, made_up: str, created: int) -> None:
+    max_tokens: as asked for; a server that goes far beyond is cut off (`cut_here`).
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        model: str,
+        n: int,
+        explained: bool,
+        made_up: str,
+        created: int,
+        max_tokens: int | None = None,
+    ) -> None:
+        # A frame is a token, or more: so many are too many by far, and the server does not keep to the limit.
+        self._most_frames = n * (4 * max_tokens + 64) if max_tokens else 1 << 62
+        self._head: Mapping[str, Any] = {"id": f"chatcmpl-{made_up}", "created": created, "model": model}
         self._peer = peer
         self._model = model
         self._n = n
@@ -136,6 +153,7 @@ class RelayScan:
         self.frames = 0
         self.done = False
         self.thinks = False
+        self.cut_here = False
 
     @property
     def complete(self) -> bool:
@@ -171,8 +189,24 @@ class RelayScan:
         piece = data if end == len(data) else data[:end]
         self.frames += piece.count(b"data:")
         if self._begun and not self._mending and not self._is_suspicious(piece):
-            return piece
-        return self._examined(piece)
+            passed = piece
+        else:
+            passed = self._examined(piece)
+        if self.frames > self._most_frames and not self.done and self._begun and not self.complete:
+            return passed + self._cut()
+        return passed
+
+    def _cut(self) -> bytes:
+        """The server goes on beyond `max_tokens`: we end it."""
+        choices = [
+            {"index": index, "delta": {}, "finish_reason": "length"}
+            for index in range(self._n)
+            if self._reasons.setdefault(index, FinishReason.LENGTH) is FinishReason.LENGTH
+        ]
+        self.done = self.cut_here = True
+        self._held = b""
+        chunk = {**self._head, "object": "chat.completion.chunk", "choices": choices}
+        return b"data: " + dump(chunk) + b"\n\n" + DONE_FRAME
 
     def check(self) -> None:
         """Raises what the last bytes held; they have been kept back."""
@@ -272,6 +306,7 @@ class RelayScan:
             delta = _delta(choice)
             if not self._begun and _says(delta):
                 self._begun = True
+                self._head = {key: value.get(key, default) for key, default in self._head.items()}
                 self.thinks = text_in(delta.get("content")).lstrip().startswith("<think>")
             index = choice.get("index", position)
             word = choice.get("finish_reason")

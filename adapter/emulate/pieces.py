@@ -21,11 +21,12 @@ class FaultKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that could be read. name: of a tool that there is. arguments: mostly an object, as yet unchecked.
-    repairs: what was put right to read it, in words."""
+    repairs: what was put right to read it, in words. id: where the engine gave it one."""
 
     name: str
     arguments: Any
     repairs: tuple[str, ...] = ()
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from adapter.emulate.forms import Form
 from adapter.emulate.signature import one_line, signature
 
 HERMES = JsonCalls("<tool_call>", closes=("</tool_call>",))
+NO_CALL = "Answer in words now, without calling a function."
 _SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
 
 
@@ -33,7 +34,7 @@ def tools_in_words(chat: Chat, tools: ToolBox) -> Chat:
         if told := call_demand(choice):
             messages = at_the_end(messages, told)
     elif earlier and chat.tools:
-        messages = at_the_end(messages, "Answer in words now, without calling a function.")
+        messages = at_the_end(messages, NO_CALL)
     return replace(chat, messages=tuple(messages), tools=(), tool_choice=ToolChoice())
 
 
@@ -44,17 +45,12 @@ def describe(tools: ToolBox, *, parallel: bool) -> str:
         for spec in tools
     ]
     several = "Call several at once by writing several such lines." if parallel else "Call only one at a time."
-    return "\n".join(
-        [
-            "You can call these functions. Each line has a name, the form of its arguments (? marks what may be left out), and "
-            "what it does:",
-            *lines,
-            "",
-            "To call one, write exactly this, with its name and its arguments as JSON:",
-            '<tool_call>{"name": "function_name", "arguments": {"key": "value"}}</tool_call>',
-            f"{several} The result comes in the next message, between <tool_response> and </tool_response>; never write one "
-            "yourself. When no function is needed, answer as usual.",
-        ]
+    return (
+        "You can call these functions. Each line has a name, the form of its arguments (? marks what may be left out), and what it "
+        "does:\n" + "\n".join(lines) + "\n\nTo call one, write exactly this, with its name and its arguments as JSON:\n"
+        '<tool_call>{"name": "function_name", "arguments": {"key": "value"}}</tool_call>\n'
+        f"{several} The result comes in the next message, between <tool_response> and </tool_response>; never write one yourself. "
+        "When no function is needed, answer as usual."
     )
 
 

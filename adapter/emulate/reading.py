@@ -17,6 +17,9 @@ _PLAYED = re.compile(
     r"^[ \t]*(?:</?tool_response>|<\|tool_response|\[TOOL_RESULTS\]|\**Observation:|```tool_output)", re.MULTILINE
 )
 
+# Places that look like a call and are none, or a broken one, after which an answer is believed to hold no more: each costs a look at all the rest.
+_MAX_MISSES = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -50,6 +53,7 @@ class AnswerReader:
         self._at = 0  # up to here there is no call
         self._block: int | None = None  # from here on a block's end is looked for
         self._held = False
+        self._plain = not len(tools)  # no tools, no calls
 
     @property
     def raw(self) -> str:
@@ -59,6 +63,9 @@ class AnswerReader:
     def feed(self, text: str) -> str:
         """What is sure to be text by now, and was not returned before. White space waits for what follows it."""
         self._text += text
+        if self._plain:
+            self._at = self._done = len(self._text)
+            return text
         while not self._held and self._step():
             pass
         sure = len(self._text[: self._at].rstrip())
@@ -99,6 +106,8 @@ class AnswerReader:
 
     def finish(self, *, cut: bool) -> Reading:
         """The answer is over; the reading of what `feed` has not returned. cut: `max_tokens` ended it."""
+        if self._plain:
+            return Reading(())
         while not self._held and self._block is None:
             # What needed more text to tell will get none.
             found = self._starts.find(self._text, self._at)
@@ -125,12 +134,14 @@ class AnswerReader:
         parts: list[Part] = []
         called = False
         begin = self._done  # of the text that belongs to no part yet
+        misses = 0
         while self._block is None and (found := self._starts.find(self._text, self._at)) is not None:
             if called and (played := _PLAYED.search(self._text, begin, found + 1)) is not None:
                 break
             look = self._starts.look(self._text, found, ended=True, cut=cut)
-            read = regions.read(found) if look.verdict is Verdict.MAYBE else None
+            read = regions.read(found) if look.verdict is Verdict.MAYBE and misses < _MAX_MISSES else None
             if read is None:
+                misses += look.verdict is Verdict.MAYBE
                 block = look.block or (look.verdict is Verdict.MAYBE and self._text.startswith(FENCE, found))
                 self._at = found
                 self._pass_over(found, block=block)
@@ -139,6 +150,7 @@ class AnswerReader:
                 continue
             self._add_text(parts, self._text[begin:found], called)
             parts += read[1]
+            misses += any(isinstance(part, Fault) for part in read[1])
             called = True
             begin = self._at = max(read[0], found + 1)
         played = _PLAYED.search(self._text, begin) if called else None

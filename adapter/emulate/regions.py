@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from adapter.calls.families import DEEPSEEK as DEEPSEEK_FAMILY
@@ -27,7 +28,6 @@ from adapter.emulate.starts import (
     DEEPSEEK,
     FENCE,
     FORMS,
-    GEMMA4,
     TAGS,
     XML,
     Starts,
@@ -42,7 +42,7 @@ _ARG = re.compile(r"\s*<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
 _CLOSING = re.compile(r"[\s}\])>,;]*```")
 _OPENING = re.compile(r"\s*```[\w+-]{0,40}[ \t]*\n?")
 _LEFT_OVER = re.compile(r"[\s}\])>,;]*")
-_END_MARKS = re.compile(r"(?:\s*(?:<\|im_end\|>|<\|eom_id\|>|<\|eot_id\|>|<\|end\|>|<end_of_turn>|</s>))+\s*\Z")
+_END_MARKS = ("<|im_end|>", "<|eom_id|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>")
 _INPUT = re.compile(r"\s*\**Action Input:\**[ \t]*")
 _PRINTED_NAME = re.compile(r"\s*print\(\s*[A-Za-z_]\w*\s*\)[ \t]*;?[ \t]*(?=\n|\Z)")
 _BETWEEN = re.compile(r"(?:\s|[,;]|#[^\n]*)*")
@@ -289,7 +289,7 @@ class Regions:
             found = self._python(begin, limit, marked=marked)
             if found is None:
                 return None
-            parts += found[1]
+            parts += [replace(part, raw=self._text[at : found[0]]) if isinstance(part, Fault) else part for part in found[1]]
             end = _skipped(self._text, found[0])
             if isinstance(found[1][-1], Fault) or end >= len(self._text):
                 return end, parts
@@ -374,8 +374,9 @@ class Regions:
 
 def end_marks(text: str) -> int:
     """Where the tokens of chat templates that end an answer begin, if it has any at its end."""
-    match = _END_MARKS.search(text)
-    return len(text) if match is None else match.start()
+    while (bare := text.rstrip()).endswith(_END_MARKS):
+        text = bare[: bare.rindex("<")]
+    return len(text)
 
 
 def _arguments(loose: Loose, names: list[str]) -> dict[str, Any]:

@@ -43,10 +43,12 @@ class _Reader:
         return self._object(value, levels)
 
     def _object(self, value: dict[str, Any], levels: int) -> list[Part] | None:
-        for key in WRAP_KEYS:
-            if isinstance(value.get(key), dict | list) and not any(isinstance(value.get(one), str) for one in NAME_KEYS):
-                return self.read(value[key], levels - 1)
-        key = next((one for one in NAME_KEYS if isinstance(value.get(one), str)), None)
+        named = [one for one in NAME_KEYS if isinstance(value.get(one), str)]
+        wrap = next((one for one in WRAP_KEYS if isinstance(value.get(one), dict | list)), None)
+        if wrap is not None and not named:
+            return self.read(value[wrap], levels - 1)
+        # A tool may have an argument called "name": the key with a tool's name in it counts.
+        key = next((one for one in named if value[one] in self._names), named[0] if named else None)
         if key is None or not self._type_fits(value):
             return self._by_key(value)
         name = self._names.resolve(value[key])
@@ -75,10 +77,10 @@ class _Reader:
     def _by_key(self, value: dict[str, Any]) -> list[Part] | None:
         """`{"now": {"zone": "UTC"}}`"""
         if len(value) == 1:
-            (key, inner) = next(iter(value.items()))
-            name = self._names.resolve(key)
+            (written, inner) = next(iter(value.items()))
+            name = self._names.resolve(written)
             if name is not None and isinstance(inner, dict):
-                return [Call(name, inner, (*self._repairs, *_renamed(key, name)))]
+                return [Call(name, inner, (*self._repairs, *_renamed(written, name)))]
         return self._broken(value) if self._marked else None
 
     def _broken(self, value: Any) -> list[Part]:

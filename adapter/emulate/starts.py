@@ -33,6 +33,7 @@ _LANGUAGES = ("", "json", "json5", "jsonc", "python", "py", "xml", "text", "plai
 # Blocks in these languages say by themselves that they are calls.
 CALL_LANGUAGES = ("tool_code", "tool_call", "tool_calls", "function_call", "function_calls")
 _MAX_NAME = 140
+_MAX_NOTE = 4_000  # a model's thoughts, as a member before the call's name
 _MAX_ACTION = 200
 _OPEN = r"[\"'“]"
 _KEY = re.compile(rf"{_OPEN}([^\"'“”\\\n]{{0,80}})[\"'”]|([A-Za-z_][\w-]{{0,80}})")
@@ -216,7 +217,9 @@ class Starts:
             return Verdict.NO
         value = _STRING.match(text, at)
         if value is None and text[at] in "\"'“":
-            return Verdict.WAIT if key in NOTE_KEYS or len(text) - at <= _MAX_NAME else Verdict.NO
+            return Verdict.WAIT if len(text) - at <= (_MAX_NOTE if key in NOTE_KEYS else _MAX_NAME) else Verdict.NO
+        if value is not None and value.end() - at > (_MAX_NOTE if key in NOTE_KEYS else _MAX_NAME):
+            return Verdict.NO
         told = "" if value is None else next(one for one in (*value.groups(), "") if one is not None)
         if key in NAME_KEYS and value is not None:
             return Verdict.MAYBE if told in self._names else Verdict.NO

@@ -22,7 +22,7 @@ from pathlib import Path
 from adapter.chat import Chat, Embedding, Event, Started
 from adapter.dialects.localllm import Ask, render_chat
 from adapter.dialects.localllm_answer import Answer
-from adapter.dialects.localllm_builds import says_truth_about_aicore
+from adapter.dialects.localllm_builds import PORTS, HealthReport, says_truth_about_aicore
 from adapter.dialects.localllm_errors import (
     INIT_FAILED,
     AppCrashed,
@@ -36,7 +36,7 @@ from adapter.dialects.localllm_models import AICORE_ID, Model, card_of, model_of
 from adapter.dialects.localllm_sessions import Sessions
 from adapter.engines.base import Health, ModelCard
 from adapter.engines.localllm_embed import embed_texts, is_embedder
-from adapter.engines.localllm_probe import Life, Phone, Prober
+from adapter.engines.localllm_probe import REMEDY, Life, Phone, Prober
 from adapter.engines.localllm_run import Accepted, Errand, Limits, Pauses, Run
 from adapter.engines.localllm_watch import Watch
 from adapter.engines.seats import Seat, Seats
@@ -46,6 +46,7 @@ from adapter.errors import (
     NotCapable,
     UpstreamProtocol,
     UpstreamRefused,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from adapter.secrets import read_secret
@@ -78,8 +79,9 @@ class LocalllmEngine:
         *,
         now_s: Callable[[], float] = time.monotonic,
         pauses: Pauses | None = None,
+        ports: Sequence[int] = PORTS,
     ) -> None:
-        """`home` is not used. `pauses` and `now_s` are for tests."""
+        """`home` is not used. `pauses`, `ports` and `now_s` are for tests."""
         self._settings = settings
         self._key: str | None = None
         self._pauses = pauses or Pauses()
@@ -89,6 +91,7 @@ class LocalllmEngine:
             connect_s=settings.connect_s,
             key=lambda: self._key,
             on_number=self._note_number,
+            ports=ports,
             now_s=now_s,
         )
         self._seats = Seats(capacity=1, queue=settings.queue)
@@ -127,7 +130,7 @@ class LocalllmEngine:
 
     async def settled(self) -> None:
         """Return when no abandoned answer is being read any more."""
-        while left := [run.task for run in self._runs if run.abandoned]:
+        while left := [run.task for run in self._runs if run.abandoned and not run.task.done()]:
             await asyncio.wait(left)
 
     # --- what there is ---------------------------------------------------------------------------------------
@@ -135,9 +138,9 @@ class LocalllmEngine:
     async def models(self) -> Sequence[ModelCard]:
         try:
             phone = await self._prober.phone()
-            report = await self._prober.report()
+            report = await self._report()
         except AdapterError as exc:
-            self._prober.forget()
+            self._lose(exc)
             logger.debug("no models listed engine=%s error=%s", self.name, exc)
             return []
         self._watch.consider(phone)
@@ -152,6 +155,15 @@ class LocalllmEngine:
             if name != AICORE_ID or not _without_aicore(phone)
         ]
 
+    async def _report(self) -> HealthReport:
+        """A phone that computes an answer of ours may be slow to speak of itself; it is there all the same."""
+        try:
+            return await self._prober.report()
+        except UpstreamTimeout:
+            if not self._seats.taken:
+                raise
+            return HealthReport()
+
     def _chats(self, phone: Phone) -> tuple[str, ...]:
         """What may be warmed up; Gemini Nano where nothing speaks against it."""
         nano = phone.aicore is None or phone.aicore.available
@@ -165,14 +177,16 @@ class LocalllmEngine:
             async with asyncio.timeout(HEALTH_S):
                 return await self._examined()
         except TimeoutError:
-            return Health(False, f"LocalLLM at {self._prober.places} does not answer within {HEALTH_S:g} s.")
+            if self._seats.taken:
+                return Health(True, f"LocalLLM at {self._prober.places} is busy with an answer.")
+            return Health(False, f"LocalLLM at {self._prober.places} does not answer within {HEALTH_S:g} s. {REMEDY}")
         except AdapterError as exc:
-            self._prober.forget()
+            self._lose(exc)
             return Health(False, exc.message)
 
     async def _examined(self) -> Health:
         phone = await self._prober.phone()
-        report = await self._prober.report()
+        report = await self._report()
         self._watch.consider(phone)
         said = [f"LocalLLM (build {phone.build}) answers at {phone.url}."]
         usable = [name for name in phone.models if name != AICORE_ID and self._model(name).chats]
@@ -348,6 +362,11 @@ class LocalllmEngine:
         if isinstance(exc, UpstreamUnreachable | AppCrashed):
             self._begin_life()
             self._watch.look()
+
+    def _lose(self, exc: AdapterError) -> None:
+        """It does not even say what it has."""
+        self._prober.forget()
+        self._learn_from(exc)
 
     def _begin_life(self) -> None:
         self._life = self._new_life()

@@ -26,7 +26,7 @@ from adapter.dialects.localllm_models import parse_models
 from adapter.dialects.localllm_sessions import Sessions
 from adapter.engines.localllm_http import Http
 from adapter.engines.upstream import App
-from adapter.errors import AdapterError, UpstreamProtocol, UpstreamTimeout, UpstreamUnreachable
+from adapter.errors import UpstreamProtocol, UpstreamTimeout, UpstreamUnreachable
 
 logger = logging.getLogger(__name__)
 
@@ -100,20 +100,21 @@ class Prober:
     async def phone(self, *, fresh: bool = False) -> Phone:
         """The app as it is, or was at most `BELIEVED_S` ago. Raises `AdapterError`."""
         async with self._asking:
-            if fresh or self._phone is None or self._now_s() - self._asked_at_s > BELIEVED_S:
-                self._phone = None
-                self._phone = await self._look()
-                self._asked_at_s = self._now_s()
-            return self._phone
+            known = self._phone
+            if known is not None and not fresh and self._now_s() - self._asked_at_s <= BELIEVED_S:
+                return known
+            try:
+                known = await self._look()
+            except UpstreamTimeout:
+                # A phone that computes an answer may be slow to say what it has; that is no reason to lose it.
+                if known is None or fresh:
+                    raise
+            self._phone, self._asked_at_s = known, self._now_s()
+            return known
 
     async def report(self) -> HealthReport:
-        """A sign of life, and what is in memory. Raises `AdapterError`, and forgets what we knew, if there is none."""
-        phone = await self.phone()
-        try:
-            return await _health(phone.http)
-        except AdapterError:
-            self.forget()
-            raise
+        """A sign of life, and what is in memory. Raises `AdapterError` if there is none."""
+        return await _health((await self.phone()).http)
 
     def forget(self) -> None:
         """The app was closed, or is not what we took it for: look for it before the next request."""

@@ -199,15 +199,16 @@ class Run:
     # --- the check of streams -------------------------------------------------------------------------------------
 
     async def _streams_whole(self) -> bool:
-        """Asked once in the life of the app's process, for each model (8.4). A check that fails counts as no."""
+        """Asked once in the life of the app's process, for each model (8.4). A stream that breaks counts as no."""
         errand = self._errand
         if errand.whole is not None:
             return errand.whole
         try:
             whole = await self._compared()
         except Refused as refused:
+            # The request itself will be refused likewise; nothing was found out.
             logger.info("check of streams refused model=%s error=%s", errand.ask.model.id, refused)
-            whole = False
+            return False
         except AdapterError as exc:
             if isinstance(exc, AppCrashed | EngineUnavailable):
                 raise  # the app is gone, and the request itself would fail in the same way

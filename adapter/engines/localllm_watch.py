@@ -82,7 +82,8 @@ class Watch:
             return
         try:
             loaded = (await self._prober.report()).has_loaded(model)
-        except AdapterError:
+        except AdapterError as exc:
+            logger.debug("not warmed up error=%s", exc)
             return
         if loaded:
             life.warmed = True

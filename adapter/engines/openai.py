@@ -63,8 +63,8 @@ class OpenaiEngine:
         self._limits = Limits(settings.first_token_s, settings.between_tokens_s)
         # Unset means: as many as the server likes. Whoever writes the setting down wants it kept.
         self._default_limit = settings.default_max_tokens if "default_max_tokens" in settings.model_fields_set else None
-        # Models that write their reasoning into the text. It has to be told apart, so their answers cannot be passed on as they are.
-        self._thinkers: set[str] = set()
+        # Models whose answers cannot be passed on as they are: reasoning in the text, limits not kept.
+        self._careful: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class OpenaiEngine:
         try:
             return await self._cards()
         except AdapterError as exc:
-            self._prober.forget()
+            self._learn_from(exc)
             logger.debug("no models listed engine=%s error=%s", self.name, exc)
             return []
 
@@ -110,10 +110,9 @@ class OpenaiEngine:
             async with asyncio.timeout(HEALTH_S):
                 found = await self._cards()
         except TimeoutError:
-            self._prober.forget()
             return Health(False, f"{self._peer} does not answer within {LIST_S:g} s. Is it overloaded? Try again later.")
         except AdapterError as exc:
-            self._prober.forget()
+            self._learn_from(exc)
             return Health(False, exc.message)
         if not found:
             return Health(False, f"{self._peer} has no model. Load one there, or name its models under `models`.")
@@ -213,7 +212,7 @@ class OpenaiEngine:
     def relay(self, chat: Chat, wire: Wire) -> AsyncGenerator[Started | Raw | Finished, None] | None:
         dialect, names = self._prober.known, self._settings.models
         model = names.get(chat.model, "") if names else chat.model
-        if dialect is None or not model or model in self._thinkers:
+        if dialect is None or not model or model in self._careful:
             return None
         body = relay_body(_named(chat, model), wire, dialect, adds_limit=self._default_limit is not None)
         if body is None:
@@ -227,6 +226,7 @@ class OpenaiEngine:
             prompt_chars=sum(len(message.content) for message in chat.messages),
             stops=bool(chat.sampling.stop),
             made_up=uuid.uuid4().hex[:16],
+            max_tokens=chat.sampling.max_tokens,
         )
         return self._relayed(request, stream=wire.stream)
 
@@ -245,8 +245,8 @@ class OpenaiEngine:
                     raise
                 request = replace(request, body=adapted(request.body, dialect))
             finally:
-                if run.thinks:
-                    self._thinkers.add(request.model)
+                if run.needs_care:
+                    self._careful.add(request.model)
 
     # --- shared --------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Request:
     """path: below the base. headers: beside those of the session. model: the server's own name, for errors. n: answers asked for.
 
     prompt_chars: of all messages, for an estimate. stops: an empty answer may come of a stop string. made_up: an id of our own, for what
-    comes without one.
+    comes without one. max_tokens: as asked for.
     """
 
     path: str
@@ -68,6 +68,7 @@ class Request:
     prompt_chars: int = 0
     stops: bool = False
     made_up: str = ""
+    max_tokens: int | None = None
 
 
 class Run:
@@ -79,8 +80,9 @@ class Run:
         self._request = request
         self._limits = limits
         self._begun = False
+        # What the engine learns of the server: it answers at all; its answers have to be read, not only passed on.
         self.started = False
-        self.thinks = False
+        self.needs_care = False
 
     # --- as events ------------------------------------------------------------------------------------------
 
@@ -162,8 +164,8 @@ class Run:
     async def _streamed(
         self, response: aiohttp.ClientResponse, patience: Patience
     ) -> AsyncGenerator[Raw | Finished, None]:
-        scan = RelayScan(self._peer, **self._scanned())
-        limits, content = self._limits, response.content
+        scan = RelayScan(self._peer, max_tokens=self._request.max_tokens, **self._scanned())
+        limits, content, first = self._limits, response.content, True
         while not scan.done:
             try:
                 piece = await content.readany()
@@ -172,8 +174,9 @@ class Run:
                 break
             if not piece:
                 break
-            if not scan.frames and piece.lstrip()[:1] in _JSON_BEGINS:
+            if first and piece.lstrip()[:1] in _JSON_BEGINS:
                 piece = self._as_stream(await self._rest(response, patience, piece))
+            first = first and not piece.strip()
             passed = scan.feed(piece)
             self._begun = scan.begun
             patience.heard(AFTER_END_S if scan.complete else limits.between_tokens_s if scan.begun else limits.first_token_s)
@@ -181,10 +184,13 @@ class Run:
                 yield Raw(passed)
             scan.check()
         rest = scan.end()
-        self.thinks = scan.thinks
+        self.needs_care = scan.thinks or scan.cut_here
         if rest:
             yield Raw(rest)
-        await self._session.settle(response)
+        if scan.cut_here:
+            response.close()  # it is still writing
+        else:
+            await self._session.settle(response)
         yield Finished(scan.reason, self._usage(scan.usage, scan.frames))
 
     async def _plain(
@@ -192,7 +198,7 @@ class Run:
     ) -> AsyncGenerator[Raw | Finished, None]:
         body = await self._rest(response, patience, b"")
         answer = relay_plain(body, self._peer, **self._scanned())
-        self.thinks = answer.thinks
+        self.needs_care = answer.thinks
         await self._session.settle(response)
         yield Raw(answer.data)
         yield Finished(answer.reason, self._usage(answer.usage, len(answer.text) // CHARS_PER_TOKEN))

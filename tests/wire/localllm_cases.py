@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -24,12 +26,19 @@ CHAT_PATH = "/v1/chat/completions"
 
 @asynccontextmanager
 async def engine_for(
-    url: str | None, *, pauses: Pauses = PAUSES, warm: bool = False, stream: str = "never", **settings: Any
+    url: str | None,
+    *,
+    pauses: Pauses = PAUSES,
+    ports: Sequence[int] = (),
+    now_s: Callable[[], float] = time.monotonic,
+    warm: bool = False,
+    stream: str = "never",
+    **settings: Any,
 ) -> AsyncIterator[LocalllmEngine]:
     """An engine; at the end nothing of it is left running. Streams and the warm-up are off unless a test is about them."""
     before = asyncio.all_tasks()
     configured = LocalllmSettings(name="phone", kind="localllm", url=url, warm=warm, stream=stream, **settings)  # type: ignore[arg-type]
-    engine = LocalllmEngine(configured, None, pauses=pauses)
+    engine = LocalllmEngine(configured, None, pauses=pauses, ports=ports, now_s=now_s)
     await engine.start()
     try:
         yield engine
@@ -84,8 +93,22 @@ async def failed(engine: LocalllmEngine, chat: Chat | None = None) -> tuple[list
     return events, caught.value
 
 
-async def until(condition: Any, within_s: float = 5.0) -> None:
-    """Wait until `condition()` holds, looking at each turn of the loop."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Wait until `condition()` holds, looking often."""
+    end_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end_s, "it never came to be"
+        await asyncio.sleep(0.005)
+
+
+async def watched(engine: LocalllmEngine) -> None:
+    """Wait until the engine's background task has nothing left to do."""
+    await until(lambda: engine._watch._task is None or engine._watch._task.done())
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of ours where nobody listens."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        yield place.getsockname()[1]

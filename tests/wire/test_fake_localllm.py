@@ -268,11 +268,13 @@ async def test_the_body_limit_is_read_from_the_head() -> None:  # row 12
 
 async def test_the_text_limit_counts_text_only() -> None:
     parts = [{"type": "text", "text": "x" * 300}, {"type": "image_url", "image_url": "y" * 400}]
+    just, longer = (
+        chat(messages=[{"role": "system", "content": "x" * size}, {"role": "user", "content": parts}])
+        for size in (300, 301)
+    )
     async with FakeLocalLLM(max_prompt_chars=600) as phone:
-        long = [{"role": "system", "content": "x" * 301}, {"role": "user", "content": parts}]
-        assert is_plain(await post(phone.port, chat(messages=long)), 413, "invalid_request_error")
-        long[0]["content"] = "x" * 300
-        assert "image" in (await post(phone.port, chat(messages=long))).error["message"]
+        assert is_plain(await post(phone.port, longer), 413, "invalid_request_error")
+        assert "image" in (await post(phone.port, just)).error["message"]
 
 
 async def test_the_queue_is_full() -> None:  # row 11

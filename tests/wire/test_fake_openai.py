@@ -393,6 +393,8 @@ PLAIN_QUIRKS: list[tuple[str, dict[str, Any], Any]] = [
     ("rejects_stream_options", {"stream_options": {}}, lambda a: a.status == 400 and "stream_options" in a.json["error"]["message"]),
     ("rejects_tools", TOOLS, lambda a: a.status == 400 and a.json["error"]["param"] == "tools"),
     ("rejects_schema", {"response_format": SCHEMA}, lambda a: a.status == 400),
+    ("schema_500", {"response_format": SCHEMA}, lambda a: a.status == 500 and "validation error" in a.json["error"]["message"]),
+    ("no_tools", TOOLS, lambda a: _content(a) == count(16)),
     ("no_json_object", {"response_format": {"type": "json_object"}}, lambda a: a.status == 400 and isinstance(a.json["error"], str)),
     ("error_200", {}, lambda a: a.status == 200 and "choices" not in a.json and a.json["error"]["message"]),
     ("html_error", {}, lambda a: a.status == 502 and a.data.startswith(b"<html>") and a.headers["Content-Type"] == "text/html"),
@@ -457,7 +459,8 @@ STREAM_QUIRKS: list[tuple[str, dict[str, Any], Any]] = [
     ("arguments_object", TOOLS, lambda a: [c["function"]["arguments"] for c in _calls(a)] == [{"city": "w0"}]),
     ("content_list", {}, lambda a: isinstance(a.choices[1]["delta"]["content"], list)),
     ("content_null", {}, lambda a: {choice["delta"].get("content") for choice in a.choices} == {None}),
-    ("no_choices", {}, lambda a: not a.choices),
+    ("empty_stream", {}, lambda a: a.status == 200 and a.data == b""),
+    ("no_choices", {}, lambda a: not a.choices and a.frames),
     ("huge_line", {}, lambda a: max(len(line) for line in a.data.split(b"\n")) > 300_000),
     ("think_in_text", {}, lambda a: a.text.startswith("<think>thinking</think>\nw0")),
 ]

@@ -302,7 +302,8 @@ async def test_embeddings() -> None:
         again = await engine.embed("bge-small-en-v1.5", texts[::-1])
         assert again.vectors[::-1] == found.vectors
         sent = [request.json for request in phone.requests if request.path == "/v1/embeddings"]
-        assert sent[0]["input"] == texts[:2] or len(sent[0]["input"]) > 2
+        assert max(len(body["input"]) for body in sent) > 1, "short ones go together"
+        assert len(sent) > 2, "long ones do not"
         assert {body["encoding_format"] for body in sent} == {"float"}
 
 

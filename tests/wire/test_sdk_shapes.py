@@ -113,5 +113,5 @@ async def test_embeddings(options: dict[str, Any]) -> None:
 async def test_not_capable_is_an_error_with_its_field() -> None:
     async with client_of(ScriptedEngine()) as client:
         with pytest.raises(openai.BadRequestError) as caught:
-            await client.chat.completions.create(model="auto", messages=MESSAGES, tools=TOOLS)
-    assert (caught.value.code, caught.value.param) == ("not_capable", "tools")
+            await client.chat.completions.create(model="auto", messages=MESSAGES, logprobs=True)
+    assert (caught.value.code, caught.value.param) == ("not_capable", "logprobs")

@@ -261,9 +261,6 @@ async def test_logprobs(streamed: bool) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": TOOLS}, "tools"),
-        ({"functions": [TOOLS[0]["function"]]}, "functions"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"grammar": "root ::= x"}, "grammar"),
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
@@ -284,6 +281,42 @@ async def test_an_engine_that_cannot_is_never_asked(fields: dict[str, Any], para
 
 
 ANSWER: list[Step] = [Started(), TextDelta("x"), END]
+CALLING: list[Step] = [Started(), TextDelta('<tool_call>{"name": "weather", "arguments": {"city": "Köln"}}</tool_call>'), END]
+FORMED: list[Step] = [Started(), TextDelta('Here it is: {"a": 1}'), END]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(
+    ("fields", "steps"),
+    [
+        ({"tools": TOOLS}, CALLING),
+        ({"functions": [TOOLS[0]["function"]]}, CALLING),
+        ({"response_format": {"type": "json_object"}}, FORMED),
+    ],
+    ids=["tools", "functions", "response_format"],
+)
+async def test_what_an_engine_has_not_is_done_around_it(
+    fields: dict[str, Any], steps: list[Step], streamed: bool
+) -> None:
+    """The engine sees words instead of fields; the client sees what it asked for, and how it came about."""
+    engine = ScriptedEngine(script=steps)
+    async with running_adapter(engines=[engine]) as adapter:
+        if streamed:
+            chunks = await stream(adapter, **fields)
+            if "functions" not in fields:  # the old form has words of its own
+                check_stream(chunks, usage=False)
+            reason, extension = choices_of(chunks)[-1]["finish_reason"], chunks[-2]["farmhand"]
+        else:
+            _, body = await plain(adapter, **fields)
+            if "functions" not in fields:
+                check_plain(body)
+            reason, extension = body["choices"][0]["finish_reason"], body["farmhand"]
+            if "response_format" in fields:
+                assert json.loads(body["choices"][0]["message"]["content"]) == {"a": 1}
+    asked = (await engine.next_call()).chat
+    assert (asked.tools, asked.output) == ((), None)
+    assert reason == {"tools": "tool_calls", "functions": "function_call"}.get(next(iter(fields)), "stop")
+    assert ("response_format" if "response_format" in fields else "tools") in extension["emulated"]
 
 
 async def test_auto_goes_to_the_engine_that_can() -> None:
@@ -292,7 +325,7 @@ async def test_auto_goes_to_the_engine_that_can() -> None:
     async with running_adapter(engines=engines) as adapter:
         assert (await plain(adapter))[1]["farmhand"]["engine"] == "first"
         assert (await plain(adapter, tools=TOOLS))[1]["farmhand"]["engine"] == "second"
-        _, body = await plain(adapter, tools=TOOLS, model="first/m")
+        _, body = await plain(adapter, logprobs=True, model="first/m")
     assert "Ask for second/m, which can." in body["error"]["message"]
 
 

@@ -20,14 +20,16 @@ from adapter.engines.inferrlm import InferrlmEngine
 from adapter.engines.openai import OpenaiEngine
 from adapter.settings import InferrlmSettings, OpenaiSettings
 from tests.fakes.counting_engine import CountingEngine
-from tests.fakes.inferrlm import FakeInferrLM, FakeModelRuntime, Script
+from tests.fakes.inferrlm import Build, FakeInferrLM, FakeModelRuntime, Script
 from tests.fakes.openai_server import FakeOpenAI
+from tests.fakes.openai_server.faults import How
 from tests.wire.server import RunningAdapter, running_adapter
 
 POINTS = 20
 RUNS = 200
 WORDS = 40
-HOWS = ("cut", "reset", "frame", "clean_end", "no_done", "no_finish")
+HOWS: tuple[How, ...] = ("cut", "reset", "frame", "clean_end", "no_done", "no_finish")
+PLAIN_HOWS: tuple[How, ...] = ("cut", "reset")
 # Nobody is left alone here: each run is about one answer.
 PATIENT: Mapping[str, Any] = {"router": {"disable_cooldowns": True, "retry_policy": {"InternalServerErrorRetries": 0}}}
 
@@ -84,7 +86,8 @@ async def test_200_deaths_with_somebody_who_goes_on(stream: bool) -> None:
         seen: Counter[tuple[str, str]] = Counter()
         async with in_front_of(fake, CountingEngine("safe", fake.text)) as adapter:
             for run in range(RUNS):
-                how = HOWS[(run // POINTS) % len(HOWS)]
+                hows = HOWS if stream else PLAIN_HOWS
+                how = hows[(run // POINTS) % len(hows)]
                 fake.fail_at_byte(points[run % POINTS], how)
                 text, end = await answer(adapter, stream=stream)
                 assert (text, end) == (fake.text, "whole"), (points[run % POINTS], how)
@@ -109,22 +112,18 @@ async def test_200_deaths_with_nobody_who_goes_on() -> None:
         assert seen["error"] > RUNS // 2
 
 
+PIECES = ("w0", *(f" w{number}" for number in range(1, 24)))
+
+
 @pytest.mark.parametrize("build", ["A", "B", "C"])
-@pytest.mark.parametrize("pieces", [0, 1, 2, 3, 4])
-async def test_inferrlm_dies_after_so_many_tokens(build: str, pieces: int) -> None:
-    """The app's runtime fails in mid-answer; the words are the fake's own answer to this prompt."""
-    async with FakeInferrLM(build) as whole:  # type: ignore[arg-type]
-        text = await said_by(whole)
-    script = Script(fail_after=pieces)
-    async with FakeInferrLM(build, engine=FakeModelRuntime(script=script)) as phone:  # type: ignore[arg-type]
+@pytest.mark.parametrize("how", ["fail_after", "reset_after", "lose_tail_after"])
+@pytest.mark.parametrize("pieces", [0, 1, 2, 7, 23])
+async def test_inferrlm_dies_after_so_many_tokens(build: Build, how: str, pieces: int) -> None:
+    """The app's runtime fails, the phone is gone, or the tail of the stream is lost (`protocols/inferrlm.md` 10.2, 4.3)."""
+    script = Script(pieces=PIECES, **{how: pieces})  # type: ignore[arg-type]
+    async with FakeInferrLM(build, engine=FakeModelRuntime(script=script)) as phone:
         app = InferrlmEngine(InferrlmSettings(name="phone", kind="inferrlm", url=phone.url))
-        async with running_adapter(engines=[app, CountingEngine("safe", text)], **PATIENT) as adapter:
-            assert await answer(adapter, stream=True) == (text, "whole")
-
-
-async def said_by(phone: FakeInferrLM) -> str:
-    app = InferrlmEngine(InferrlmSettings(name="phone", kind="inferrlm", url=phone.url))
-    async with running_adapter(engines=[app], **PATIENT) as adapter:
-        text, end = await answer(adapter, stream=True)
-        assert end == "whole" and len(text.split()) > 3
-        return text
+        safe = CountingEngine("safe", "".join(PIECES))
+        async with running_adapter(engines=[app, safe], **PATIENT) as adapter:
+            assert await answer(adapter, stream=True) == ("".join(PIECES), "whole")
+        assert len(safe.asked) == 1

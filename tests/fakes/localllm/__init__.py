@@ -5,7 +5,8 @@
 
 Its reference is protocols/localllm.md; section numbers in the docstrings here are that document's. No running LocalLLM
 was ever observed, so neither was this fake compared with one: where the document marks a fact as likely only, the fake
-takes the form that is harder on a client. Left out: idle eviction and stop, mDNS, CORS when it is on, picture scaling.
+takes the form that is harder on a client. Left out: the clocks of idle eviction and idle stop, mDNS,
+CORS when it is on, picture scaling, JVM errors (the last paragraph of 5.1).
 """
 
 from tests.fakes.localllm.exchange import SeenRequest

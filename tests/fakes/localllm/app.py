@@ -89,6 +89,12 @@ class App:
         finally:
             self._in_flight += 1
 
+    def evict(self) -> None:
+        """Drop the engines that do nothing."""
+        for engine in list(self.registry.loaded.values()):
+            if engine.live is None or not engine.live.is_generating:
+                self.registry.drop(engine, "evicted")
+
     def _enter(self) -> None:
         self._in_flight += 1
         self.diary.max_in_flight = max(self.diary.max_in_flight, self._in_flight)

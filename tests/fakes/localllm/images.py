@@ -42,7 +42,11 @@ async def _fetch(url: str) -> bytes:
     limits = aiohttp.ClientTimeout(connect=5, total=15)
     try:
         async with aiohttp.ClientSession(timeout=limits) as session, session.get(url) as response:
-            data = await response.content.read(MAX_BYTES + 1)
+            data = b""
+            async for part in response.content.iter_any():
+                data += part
+                if len(data) > MAX_BYTES:
+                    break
             found = response.status == 200
     except (aiohttp.ClientError, TimeoutError):
         raise BadImage("image: fetch failed") from None

@@ -176,6 +176,11 @@ class FakeLocalLLM:
         self._stage.gates.append(gate)
         return gate
 
+    def evict(self) -> None:
+        """Memory pressure, or five minutes without requests (7.5): idle engines go, and their sessions with them."""
+        if self._app is not None:
+            self._app.evict()
+
     async def crash(self) -> None:
         """Kill the app, as Android would."""
         self._die()

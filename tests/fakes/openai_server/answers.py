@@ -141,6 +141,10 @@ class Answers:
 
     async def _stream(self, writer: Writer, reply: Reply, form: Form, broken: Break | None) -> None:
         await writer.open_stream(JSON if "stream_as_json_type" in form.quirks else "text/event-stream; charset=utf-8")
+        if form.traits.first_comment:
+            await writer.send(f"{form.traits.first_comment}\n\n".encode())
+        if "empty_stream" in form.quirks:
+            return
         limit = None if broken is None else broken.pieces
         deltas = 0
         for chunk in render.chunks(reply, form):
@@ -238,6 +242,8 @@ class Answers:
             raise wordings.no_tools(self._fake.kind, str(body.get("model", "")))
         if "rejects_schema" in quirks and form != "text":
             raise wordings.no_schema()
+        if "schema_500" in quirks and form == "json_schema":
+            raise wordings.schema_500()
         if "no_json_object" in quirks and form == "json_object":
             raise wordings.no_json_object()
 

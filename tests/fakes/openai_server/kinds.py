@@ -18,13 +18,16 @@ CREATED = 1_760_000_000
 class Traits:
     """server: the `Server` header. continues: does it go on with a last assistant message: by itself, when `continue_final_message` says so, or not
     at all. any_model: it has one model and answers under every name. reasoning: the field for thinking. truncates: a prompt that is too long is
-    cut without a word. id_prefix, fingerprint: of its answers."""
+    cut without a word. first_comment: what its streams begin with. http10: answers end
+    with their connection, so that a cut looks like an end. id_prefix, fingerprint: of its answers."""
 
     server: str = ""
     continues: Literal["always", "flag", "never"] = "never"
     any_model: bool = False
     reasoning: str = "reasoning_content"
     truncates: bool = False
+    first_comment: str = ""
+    http10: bool = False
     id_prefix: str = "chatcmpl-"
     fingerprint: str | None = None
 
@@ -36,7 +39,7 @@ KINDS: Mapping[Kind, Traits] = {
     "vllm": Traits("uvicorn", "flag", reasoning="reasoning"),
     "lmstudio": Traits(fingerprint="m"),
     "farmhand": Traits("Farmhand", "always"),
-    "mlx": Traits("BaseHTTP/0.6 Python/3.11.7", any_model=True, reasoning="reasoning"),
+    "mlx": Traits("BaseHTTP/0.6 Python/3.11.7", reasoning="reasoning", first_comment=": keepalive 1/1", http10=True),
 }
 
 

@@ -64,7 +64,7 @@ def prompt_words(body: Mapping[str, Any]) -> int:
 
 def default_reply(body: Mapping[str, Any], *, words: int, continues: bool, quirks: frozenset[str]) -> Reply:
     """What the model says to this request: a call, a form, or counted words."""
-    tool = _tool_to_call(body)
+    tool = None if "no_tools" in quirks else _tool_to_call(body)
     if tool is not None:
         return _call(tool, quirks)
     form = _form(body, quirks)

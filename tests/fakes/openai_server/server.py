@@ -226,14 +226,14 @@ class FakeOpenAI:
         self._news.set()
 
     async def _respond(self, connection: Connection, seen: SeenRequest) -> None:
-        writer = Writer(connection, self.quirks, KINDS[self.kind].server)
+        writer = Writer(connection, self.quirks, KINDS[self.kind].server, http10=KINDS[self.kind].http10)
         try:
             await self._answers.answer(writer, seen)
             await writer.end()
         except Broken as broken:
             await writer.flush()
             await self._break_off(connection, writer, broken.how)
-        if "connection_close" in self.quirks:
+        if "connection_close" in self.quirks or KINDS[self.kind].http10:
             connection.close()
 
     async def _break_off(self, connection: Connection, writer: Writer, how: How) -> None:

@@ -34,7 +34,7 @@ def error(kind: Kind, what: What, detail: str = "") -> Refused:
             refused = openai_error(429, "Rate limit reached: too many requests at a time.", "rate_limit_error", "rate_limit_exceeded")
             return Refused(429, refused.body, {"Retry-After": "7"})
         case "loading":
-            return _numbered(503, "Loading model", "unavailable_error")
+            return _coded(503, "Loading model", "unavailable_error")
         case "no_path":
             return openai_error(404, f"Unknown request URL: {detail}.", "invalid_request_error", "unknown_url")
         case "failed":
@@ -63,7 +63,7 @@ def context_error(words: str, prompt: int, context: int) -> Refused:
             return Refused(400, flat)
         case "llama-server":
             text = f"request ({prompt} tokens) exceeds the available context size ({context} tokens), try increasing it"
-            refused = _numbered(400, text, "exceed_context_size_error")
+            refused = _coded(400, text, "exceed_context_size_error")
             refused.body["error"].update(n_prompt_tokens=prompt, n_ctx=context)
             return refused
         case "ollama":
@@ -95,7 +95,7 @@ def no_tools(kind: Kind, model: str) -> Refused:
             text = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
             return _numbered(400, text, "BadRequestError")
         case "llama-server":
-            return _numbered(500, "tools param requires --jinja flag", "server_error")
+            return _coded(500, "tools param requires --jinja flag", "server_error")
         case _:
             return openai_error(400, "tools are not supported with this model", "invalid_request_error", "unsupported_parameter", "tools")
 
@@ -103,6 +103,14 @@ def no_tools(kind: Kind, model: str) -> Refused:
 def no_schema() -> Refused:
     text = "'response_format' is not supported with this model"
     return openai_error(400, text, "invalid_request_error", "unsupported_parameter", "response_format")
+
+
+def schema_500() -> Refused:
+    text = (
+        "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+        "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}"
+    )
+    return openai_error(500, text, "internal_server_error")
 
 
 def no_json_object() -> Refused:
@@ -122,7 +130,7 @@ def no_stream_options() -> Refused:
 def no_embeddings(kind: Kind) -> Refused:
     if kind == "llama-server":
         text = "This server does not support embeddings. Start it with `--embeddings`"
-        return _numbered(501, text, "not_supported_error")
+        return _coded(501, text, "not_supported_error")
     return error(kind, "no_path", "POST /v1/embeddings")
 
 
@@ -132,6 +140,8 @@ def _not_found(kind: Kind, model: str) -> Refused:
             return _numbered(404, f"The model `{model}` does not exist.", "NotFoundError")
         case "ollama":
             return openai_error(404, f'model "{model}" not found, try pulling it first', "not_found_error")
+        case "mlx":
+            return Refused(404, {"error": f"Repository not found for {model!r}."})
         case "lmstudio":
             return openai_error(404, f"Model {model!r} not found. Please load it first.", "invalid_request_error", "model_not_found", "model")
         case _:
@@ -144,11 +154,16 @@ def _bad_key(kind: Kind) -> Refused:
         case "vllm":
             return Refused(401, {"error": "Unauthorized"})
         case "llama-server":
-            return _numbered(401, "Invalid API Key", "authentication_error")
+            return _coded(401, "Invalid API Key", "authentication_error")
         case _:
             return openai_error(401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
 
 
+def _coded(status: int, message: str, type_: str) -> Refused:
+    """llama-server's form: the status as `code`, a number, and no `param`."""
+    return Refused(status, {"error": {"code": status, "message": message, "type": type_}})
+
+
 def _numbered(status: int, message: str, type_: str) -> Refused:
-    """With the status as `code`, a number: llama-server and vLLM."""
+    """vLLM's form: the status as `code`, a number."""
     return Refused(status, {"error": {"message": message, "type": type_, "param": None, "code": status}})

@@ -21,10 +21,11 @@ class Broken(Exception):
 class Writer:
     """One answer. Counts the body's bytes without chunked framing, and breaks where `fail_at_byte` says."""
 
-    def __init__(self, connection: Connection, quirks: frozenset[str], server: str) -> None:
+    def __init__(self, connection: Connection, quirks: frozenset[str], server: str, *, http10: bool = False) -> None:
         self._connection = connection
         self._quirks = quirks
         self._server = server
+        self._http10 = http10
         self._sent = 0
         self._pending = b""
         self._chunked = False
@@ -44,8 +45,9 @@ class Writer:
         await self._body(body)
 
     async def open_stream(self, content_type: str) -> None:
-        self._chunked = True
-        await self._head(200, content_type, {"Cache-Control": "no-cache", "Transfer-Encoding": "chunked"})
+        self._chunked = not self._http10
+        framing = {"Transfer-Encoding": "chunked"} if self._chunked else {}
+        await self._head(200, content_type, {"Cache-Control": "no-cache", **framing})
 
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A part of a stream's body. last: it leaves together with the end, so that whoever stops at `[DONE]` does not leave early."""
@@ -64,7 +66,7 @@ class Writer:
             await self._connection.write(self._take_pending())
 
     async def _head(self, status: int, content_type: str, headers: Mapping[str, str]) -> None:
-        lines = [f"HTTP/1.1 {status} {_reason(status)}", f"Content-Type: {content_type}"]
+        lines = [f"HTTP/1.{0 if self._http10 else 1} {status} {_reason(status)}", f"Content-Type: {content_type}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += [f"Server: {self._server}"] if self._server else []
         lines += ["Connection: close"] if "connection_close" in self._quirks else []

@@ -114,8 +114,11 @@ class Answer:
         if reading.dropped:
             notes.append(f"what the model wrote in the place of results was left out ({len(reading.dropped)} characters)")
         broken = next((fault for fault in judged.faults if fault.kind is FaultKind.CUT), None)
-        if broken is not None and broken.arguments is None:
-            notes.append(f"max_tokens ended the answer inside a call: {broken.raw[:_MAX_TOLD_CHARS]}")
+        if broken is not None and broken.name is not None and broken.arguments is not None:
+            left = [fault for fault in judged.faults if fault is not broken]
+        else:
+            left = list(judged.faults)
+        notes += [f"left out: {fault.what}: {fault.raw[:_MAX_TOLD_CHARS]}" for fault in left]
         return Verdict(
             parts=parts,
             reason=self._reason(finished.reason, parts, broken, reading),
@@ -174,7 +177,7 @@ class Answer:
 
     def _wrong(self, parts: tuple[Part, ...], faults: tuple[Fault, ...], reason: FinishReason) -> str | None:
         serious = [fault for fault in faults if fault.kind is not FaultKind.CUT]
-        if serious:
+        if serious and reason is not FinishReason.CONTENT_FILTER:
             return "; ".join(fault.what for fault in serious[:3])
         calls = judged_calls(parts)
         wanted = self.plan.choice.name

@@ -221,15 +221,13 @@ class Loose:
         if word in _WORDS:
             if word[0].isupper():
                 self._note("Python's notation read")
-        elif word.startswith("+"):
-            self._note("a plus sign removed")
-            self.at += 1
-            return self._word()
         elif len(word) > _MAX_WORD_CHARS or not _NUMBER.fullmatch(word):
             shown = word[:40] or self.peek(10) or "nothing"
             raise Unreadable(f"{shown!r} is no value (a text needs quotes)", self.at, ran_out=over)
         if over and not self._close:
             raise Unreadable("a value may be cut", self.at, ran_out=True)
+        if word.startswith("+"):
+            self._note("a plus sign removed")
         self.at += len(word)
         return _WORDS[word] if word in _WORDS else _number(word, self.at)
 

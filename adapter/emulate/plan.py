@@ -82,7 +82,7 @@ def again(made: Plan, raw: str, wrong: str) -> Chat:
     shown = raw if len(raw) <= _MAX_SHOWN_CHARS else raw[:_MAX_SHOWN_CHARS] + " ..."
     if chat.continues:
         shown = messages.pop().content + shown
-    wanted = [call_demand(made.choice)] if made.needs_call else []
+    wanted = [call_demand(made.choice, in_words=made.ways.get("tools") == "prompt")] if made.needs_call else []
     if made.forbids_calls:
         wanted.append(NO_CALL)
     if made.form is not None:

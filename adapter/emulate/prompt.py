@@ -31,7 +31,7 @@ def tools_in_words(chat: Chat, tools: ToolBox) -> Chat:
     if len(tools):
         shown = tools.only(choice.name)
         messages = _in_system(messages, describe(shown, parallel=choice.parallel))
-        if told := call_demand(choice):
+        if told := call_demand(choice, in_words=True):
             messages = at_the_end(messages, told)
     elif earlier and chat.tools:
         messages = at_the_end(messages, NO_CALL)
@@ -54,12 +54,13 @@ def describe(tools: ToolBox, *, parallel: bool) -> str:
     )
 
 
-def call_demand(choice: ToolChoice) -> str:
-    """What `tool_choice` demands of this answer, "" for nothing."""
+def call_demand(choice: ToolChoice, *, in_words: bool) -> str:
+    """What `tool_choice` demands of this answer, "" for nothing. in_words: the model was told in words how to call."""
     if choice.mode is not ToolMode.REQUIRED:
         return ""
     which = "one of the functions" if choice.name is None else f"the function {choice.name}"
-    return f"Answer only with a call of {which}, in the form <tool_call>{{...}}</tool_call>."
+    form = ", in the form <tool_call>{...}</tool_call>" if in_words else ""
+    return f"Answer only with a call of {which}{form}."
 
 
 def form_in_words(chat: Chat, *, or_call: bool) -> Chat:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from adapter.calls.output import Text
 from adapter.calls.tools import ToolBox
+from adapter.emulate.heads import Verdict
 from adapter.emulate.names import Names
 from adapter.emulate.pieces import Call, Fault, Part
 from adapter.emulate.regions import Regions, end_marks
-from adapter.emulate.starts import FENCE, Starts, Verdict
+from adapter.emulate.starts import FENCE, Starts
 
 # A model that goes on by itself after a call, as the one who answers it.
 _PLAYED = re.compile(
@@ -130,7 +131,7 @@ class AnswerReader:
 
     def _read(self, *, cut: bool) -> Reading:
         """Read from `_at` on."""
-        regions = Regions(self._text, self._names, self._starts, cut=cut)
+        regions = Regions(self._text, self._names, cut=cut)
         parts: list[Part] = []
         called = False
         begin = self._done  # of the text that belongs to no part yet

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 
+from adapter.emulate.heads import MAX_NAME, NAME, Heads, Verdict, any_prefix, skip
 from adapter.emulate.names import PREFIXES, Names
-from adapter.emulate.shapes import ARGUMENT_KEYS, CALL_TYPES, NAME_KEYS, NOTE_KEYS, WRAP_KEYS
 
 FENCE = "```"
 # Marks with a call in JSON, in Python or by its name behind them -> what ends it, "" for nothing.
@@ -32,26 +31,8 @@ FORMS = (GEMMA4, XML, ATTRIBUTE, *DEEPSEEK)
 _LANGUAGES = ("", "json", "json5", "jsonc", "python", "py", "xml", "text", "plaintext", "tool", "function")
 # Blocks in these languages say by themselves that they are calls.
 CALL_LANGUAGES = ("tool_code", "tool_call", "tool_calls", "function_call", "function_calls")
-_MAX_NAME = 140
-_MAX_NOTE = 4_000  # a model's thoughts, as a member before the call's name
 _MAX_ACTION = 200
-_OPEN = r"[\"'“]"
-_KEY = re.compile(rf"{_OPEN}([^\"'“”\\\n]{{0,80}})[\"'”]|([A-Za-z_][\w-]{{0,80}})")
-_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|“([^”]*)”", re.DOTALL)
-_SCALAR = re.compile(r"[\w.+-]{1,80}")
-_NAME = re.compile(r"[A-Za-z_][\w.:/-]{0,140}")
 _LANGUAGE = re.compile(r"```[ \t]*([\w+-]{0,40})")
-_FIRST_ARGUMENT = re.compile(r"\(\s*(?:\)|[A-Za-z_]\w*\s*[=:]|[\"'{\[]|-?\d+(?:\.\d+)?\s*[,)])")
-_ASSIGNED = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*)?(?:print\(\s*)?")
-
-
-class Verdict(Enum):
-    """NO: no call begins here, whatever follows. WAIT: only more text can tell. MAYBE: it looks like one, and the whole
-    answer must be there to read it."""
-
-    NO = auto()
-    WAIT = auto()
-    MAYBE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +48,8 @@ class Starts:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        calls = [f"{spec.name}(" for spec in names] + ["print(", *(f"{prefix}" for prefix in PREFIXES)]
+        self._heads = Heads(names)
+        calls = [f"{spec.name}(" for spec in names] + ["print(", *PREFIXES]
         self._texts = (*TAGS, *FORMS, FENCE, ACTION, *calls)
         self._longest = max(map(len, self._texts))
         self._any = re.compile(
@@ -104,7 +86,7 @@ class Starts:
     def _verdict(self, text: str, at: int, ended: bool, cut: bool) -> Verdict:
         for tag in TAGS:
             if text.startswith(tag, at):
-                return self._tagged(text, at + len(tag) - tag.endswith("[") * (tag == "functools["), cut)
+                return self._tagged(text, at + behind(tag), cut)
         if text.startswith((XML, ATTRIBUTE), at):
             return self._function_tag(text, at)
         if text.startswith(GEMMA4, at):
@@ -115,13 +97,13 @@ class Starts:
             return self._action(text, at, ended)
         line = _line_before(text, at)
         if text[at] in "{[":
-            return self._bracket(text, at) if _may_stand(line) else Verdict.NO
-        return self.python(text, at) if not line.strip() else Verdict.NO
+            return self._heads.bracket(text, at) if _may_stand(line) else Verdict.NO
+        return self._heads.python(text, at) if not line.strip() else Verdict.NO
 
     def _tagged(self, text: str, at: int, cut: bool) -> Verdict:
         """What stands behind a tag?"""
-        at = _skip(text, at)
-        rest = text[at : at + 2 * _MAX_NAME]
+        at = skip(text, at)
+        rest = text[at : at + 2 * MAX_NAME]
         if not rest:
             return Verdict.MAYBE if cut else Verdict.WAIT
         if rest[0] in "{[":
@@ -129,19 +111,20 @@ class Starts:
         for opening in (FENCE, XML):
             if opening.startswith(rest[: len(opening)]):
                 return Verdict.MAYBE if rest.startswith(opening) else Verdict.WAIT
-        match = _NAME.match(rest)
+        match = NAME.match(rest)
         if match is None:
             return Verdict.NO
         after = rest[match.end() :].lstrip()
         if not after:
-            return Verdict.WAIT if len(rest) < 2 * _MAX_NAME else Verdict.NO
+            return Verdict.WAIT if len(rest) < 2 * MAX_NAME else Verdict.NO
         if after[0] in "({":
             return Verdict.MAYBE
-        return _any_prefix(after, ("[ARGS]", "[CALL_ID]", "<arg_key>", "</tool_call>" if match.group() in self._names else "<arg_key>"))
+        marks = ("[ARGS]", "[CALL_ID]", "<arg_key>")
+        return any_prefix(after, (*marks, "</tool_call>") if match.group() in self._names else marks)
 
     def _function_tag(self, text: str, at: int) -> Verdict:
         begin = at + len(XML if text.startswith(XML, at) else ATTRIBUTE)
-        match = _NAME.match(text, begin)
+        match = NAME.match(text, begin)
         if match is None:
             return Verdict.WAIT if begin >= len(text) else Verdict.NO
         if match.end() >= len(text):
@@ -157,105 +140,15 @@ class Starts:
         if not broken and not ended:
             return Verdict.WAIT if len(line) < _MAX_ACTION and len(name.split()) < 2 else self._action_call(name)
         if not name:
-            return _any_prefix(rest.lstrip(), (FENCE, "{")) if rest.strip() else Verdict.WAIT
+            return any_prefix(rest.lstrip(), (FENCE, "{")) if rest.strip() else Verdict.WAIT
         if name in self._names:
             return Verdict.MAYBE
-        if _NAME.fullmatch(name):
-            return _any_prefix(rest.lstrip("\n *"), ("Action Input:",)) if rest.strip() else Verdict.WAIT
+        if NAME.fullmatch(name):
+            return any_prefix(rest.lstrip("\n *"), ("Action Input:",)) if rest.strip() else Verdict.WAIT
         return self._action_call(name)
 
     def _action_call(self, line: str) -> Verdict:
         return Verdict.MAYBE if "(" in line and line.partition("(")[0] in self._names else Verdict.NO
-
-    def _bracket(self, text: str, at: int) -> Verdict:
-        if text[at] == "{":
-            return self.object(text, at)
-        inner = _skip(text, at + 1)
-        if inner >= len(text):
-            return Verdict.WAIT
-        return self.object(text, inner) if text[inner] == "{" else self.python(text, inner)
-
-    def object(self, text: str, at: int, levels: int = 4) -> Verdict:
-        """Is the object that begins at `at` a call, by its first keys?"""
-        at = _skip(text, at + 1)
-        if text.startswith("{", at):
-            return self.object(text, at, levels - 1) if levels else Verdict.NO
-        if text.startswith(('\\"', "\\'"), at):  # escaped as a whole
-            return self.object(text[: at - 1] + "{" + text[at : at + 4000].replace("\\", ""), at - 1, 0) if levels else Verdict.NO
-        while True:
-            match = _KEY.match(text, at)
-            if match is None:
-                return Verdict.WAIT if len(text) - at < 82 and "\n" not in text[at:] and _quote_or_nothing(text, at) else Verdict.NO
-            key = match.group(1) if match.group(1) is not None else match.group(2)
-            at = _skip(text, match.end())
-            if at >= len(text):
-                return Verdict.WAIT
-            if text[at] != ":":
-                # Without its comma or colon it may still be a call, which is then asked for again.
-                return Verdict.MAYBE if key in ("name", "tool", "arguments") and text[at] == "=" else Verdict.NO
-            at = _skip(text, at + 1)
-            if at >= len(text):
-                return Verdict.WAIT
-            found = self._member(text, at, key, levels)
-            if isinstance(found, Verdict):
-                return found
-            at = found
-
-    def _member(self, text: str, at: int, key: str, levels: int) -> Verdict | int:
-        """What the value at `at` says; a number is where the next key stands, if it says nothing."""
-        opens = text[at] in "{["
-        if key in WRAP_KEYS and opens:
-            inner = _skip(text, at + 1) if text[at] == "[" else at
-            if inner >= len(text):
-                return Verdict.WAIT
-            return self.object(text, inner, levels - 1) if text[inner] == "{" and levels else Verdict.NO
-        if key in ARGUMENT_KEYS:
-            return Verdict.MAYBE if text[at] in "{\"'[“" else Verdict.NO
-        if key in self._names and text[at] == "{":
-            return Verdict.MAYBE
-        if key not in NAME_KEYS and key not in NOTE_KEYS:
-            return Verdict.NO
-        value = _STRING.match(text, at)
-        if value is None and text[at] in "\"'“":
-            return Verdict.WAIT if len(text) - at <= (_MAX_NOTE if key in NOTE_KEYS else _MAX_NAME) else Verdict.NO
-        if value is not None and value.end() - at > (_MAX_NOTE if key in NOTE_KEYS else _MAX_NAME):
-            return Verdict.NO
-        told = "" if value is None else next(one for one in (*value.groups(), "") if one is not None)
-        if key in NAME_KEYS and value is not None:
-            return Verdict.MAYBE if told in self._names else Verdict.NO
-        if key == "type" and told not in CALL_TYPES:
-            return Verdict.NO
-        plain = value or (_SCALAR.match(text, at) if key in NOTE_KEYS else None)
-        if plain is None:
-            return Verdict.NO
-        at = _skip(text, plain.end())
-        if at >= len(text):
-            return Verdict.WAIT
-        after = _skip(text, at + 1)
-        return Verdict.NO if text[at] != "," else Verdict.WAIT if after >= len(text) else after
-
-    def python(self, text: str, at: int) -> Verdict:
-        """Does a call in Python begin here, by its name and its first argument?"""
-        begin = _ASSIGNED.match(text, at)
-        at = at if begin is None else begin.end()
-        match = _NAME.match(text, at)
-        if match is None:
-            return Verdict.WAIT if at >= len(text) else Verdict.NO
-        if match.end() >= len(text):
-            return Verdict.WAIT if self._begins_name(match.group()) else Verdict.NO
-        name = match.group().removesuffix(".call")
-        if name not in self._names or text[match.end()] != "(":
-            return Verdict.NO
-        rest = text[match.end() : match.end() + 200]
-        if _FIRST_ARGUMENT.match(rest):
-            return Verdict.MAYBE
-        return Verdict.WAIT if re.fullmatch(r"\(\s*(?:[A-Za-z_]\w*\s*|-?\d*(?:\.\d*)?\s*)?", rest) and len(rest) < 200 else Verdict.NO
-
-    def _begins_name(self, text: str) -> bool:
-        if text in self._names:
-            return True
-        known = [spec.name for spec in self._names]
-        return any((prefix + name).startswith(text) for name in known for prefix in ("", *PREFIXES)) or "print".startswith(text)
 
     def _fence(self, text: str, at: int, ended: bool) -> Look:
         if _line_before(text, at).strip("> \t"):
@@ -275,19 +168,24 @@ class Starts:
         return Look(found, block=found is Verdict.NO)
 
     def _block(self, text: str, at: int) -> Verdict:
-        at = _skip(text, at)
+        at = skip(text, at)
         if at >= len(text):
             return Verdict.WAIT
         while text[at] == "#":
             line = text.find("\n", at)
-            at = len(text) if line < 0 else _skip(text, line)
+            at = len(text) if line < 0 else skip(text, line)
             if at >= len(text):
                 return Verdict.WAIT
         if text[at] in "{[":
-            return self._bracket(text, at)
+            return self._heads.bracket(text, at)
         marks = (*TAGS, *FORMS)
-        found = _any_prefix(text[at:], marks)
-        return found if found is not Verdict.NO else self.python(text, at)
+        found = any_prefix(text[at:], marks)
+        return found if found is not Verdict.NO else self._heads.python(text, at)
+
+
+def behind(tag: str) -> int:
+    """How long a tag is, without a bracket that belongs to the list behind it."""
+    return len(tag) - (tag == "functools[")
 
 
 def _line_before(text: str, at: int) -> str:
@@ -300,22 +198,8 @@ def _may_stand(line: str) -> bool:
     return not line or line.endswith(":") or line.strip("> ") == ""
 
 
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+
 
 
 def _prefixed(text: str, at: int, wanted: str) -> Verdict:
-    return _any_prefix(text[at:], (wanted,))
-
-
-def _any_prefix(rest: str, wanted: tuple[str, ...]) -> Verdict:
-    if rest.startswith(wanted):
-        return Verdict.MAYBE
-    return Verdict.WAIT if any(one.startswith(rest) for one in wanted) else Verdict.NO
-
-
-def _quote_or_nothing(text: str, at: int) -> bool:
-    """May a key be coming here?"""
-    return at >= len(text) or text[at] in "\"'“"
+    return any_prefix(text[at:], (wanted,))

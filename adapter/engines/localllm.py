@@ -2,7 +2,7 @@
 
 What is where: requests and answers in `dialects/localllm*.py` (pure), HTTP in `localllm_http.py`, where the app is and what it is in
 `localllm_probe.py`, one answer and its seat in `localllm_run.py`, vectors in `localllm_embed.py`, looking for the app and warming
-it up in `localllm_watch.py`, and here how they play together.
+it up in `localllm_watch.py`, what is told of it in `localllm_state.py`, and here how they play together.
 
 One request that touches a model is in flight, warm-ups and checks included, and the next begins when the answer before it has been read
 to its end: overlapping requests can crash the app (7.6). That holds for this process; let nobody else use the app.
@@ -22,7 +22,7 @@ from pathlib import Path
 from adapter.chat import Chat, Embedding, Event, Started
 from adapter.dialects.localllm import Ask, render_chat
 from adapter.dialects.localllm_answer import Answer
-from adapter.dialects.localllm_builds import PORTS, HealthReport, says_truth_about_aicore
+from adapter.dialects.localllm_builds import PORTS, HealthReport
 from adapter.dialects.localllm_errors import (
     INIT_FAILED,
     AppCrashed,
@@ -32,12 +32,13 @@ from adapter.dialects.localllm_errors import (
     render_refusal,
 )
 from adapter.dialects.localllm_frames import End, Piece, Whole
-from adapter.dialects.localllm_models import AICORE_ID, Model, card_of, model_of
+from adapter.dialects.localllm_models import Model
 from adapter.dialects.localllm_sessions import Sessions
 from adapter.engines.base import Health, ModelCard
 from adapter.engines.localllm_embed import embed_texts, is_embedder
 from adapter.engines.localllm_probe import REMEDY, Life, Phone, Prober
 from adapter.engines.localllm_run import Accepted, Errand, Limits, Pauses, Run
+from adapter.engines.localllm_state import Models
 from adapter.engines.localllm_watch import Watch
 from adapter.engines.seats import Seat, Seats
 from adapter.errors import (
@@ -97,10 +98,9 @@ class LocalllmEngine:
         self._seats = Seats(capacity=1, queue=settings.queue)
         self._life = self._new_life()
         self._runs: set[Run] = set()
-        self._embeds: dict[str, bool] = {}
-        self._widths: dict[str, int] = {}
+        self._models = Models(settings.context_tokens)
         self._watch = Watch(
-            self._prober, self._seats, lambda: self._life, self._pauses, chats=self._chats, on=settings.warm
+            self._prober, self._seats, lambda: self._life, self._pauses, chats=self._models.worth_warming, on=settings.warm
         )
 
     @property
@@ -144,16 +144,7 @@ class LocalllmEngine:
             logger.debug("no models listed engine=%s error=%s", self.name, exc)
             return []
         self._watch.consider(phone)
-        return [
-            card_of(
-                self._model(name),
-                configured_tokens=self._settings.context_tokens,
-                loaded=report.has_loaded(name),
-                width=self._widths.get(name, 0),
-            )
-            for name in phone.models
-            if name != AICORE_ID or not _without_aicore(phone)
-        ]
+        return self._models.cards(phone, report)
 
     async def _report(self) -> HealthReport:
         """A phone that computes an answer of ours may be slow to speak of itself; it is there all the same."""
@@ -163,14 +154,6 @@ class LocalllmEngine:
             if not self._seats.taken:
                 raise
             return HealthReport()
-
-    def _chats(self, phone: Phone) -> tuple[str, ...]:
-        """What may be warmed up; Gemini Nano where nothing speaks against it."""
-        nano = phone.aicore is None or phone.aicore.available
-        return tuple(name for name in phone.models if self._model(name).chats and (nano or name != AICORE_ID))
-
-    def _model(self, name: str) -> Model:
-        return model_of(name, embeds=self._embeds.get(name))
 
     async def health(self) -> Health:
         try:
@@ -188,22 +171,7 @@ class LocalllmEngine:
         phone = await self._prober.phone()
         report = await self._report()
         self._watch.consider(phone)
-        said = [f"LocalLLM (build {phone.build}) answers at {phone.url}."]
-        usable = [name for name in phone.models if name != AICORE_ID and self._model(name).chats]
-        nano = report.aicore or phone.aicore
-        told = nano is not None and says_truth_about_aicore(phone.build)
-        if nano is not None and told:
-            said.append(
-                "Gemini Nano is available while the app is on the screen."
-                if nano.available
-                else f"Gemini Nano is {nano.label}."
-            )
-        if self._life.trouble:
-            said.append(f"Warming up failed: {self._life.trouble}.")
-        ready = bool(usable) or nano is None or not told or nano.available
-        if not ready:
-            said.append("It has no other model that chats; download one in its Models tab.")
-        return Health(ready, " ".join(said))
+        return self._models.health(phone, report, self._life.trouble)
 
     # --- answers ---------------------------------------------------------------------------------------------
 
@@ -238,7 +206,7 @@ class LocalllmEngine:
                 raise no_such_model(chat.model)
         ask = render_chat(
             chat,
-            self._model(chat.model),
+            self._models[chat.model],
             configured_tokens=self._settings.context_tokens,
             default_max_tokens=self._settings.default_max_tokens,
         )
@@ -314,7 +282,7 @@ class LocalllmEngine:
             raise
         finally:
             seat.leave()
-        self._embeds[model], self._widths[model] = True, len(found.vectors[0])
+        self._models.embeds(model, len(found.vectors[0]))
         return found
 
     # --- what is learned ------------------------------------------------------------------------------------
@@ -340,7 +308,7 @@ class LocalllmEngine:
         """A model that cannot be loaded for chats may be one of the embedding models, which the list does not tell apart (6)."""
         if not model.litert or not await is_embedder(phone.http, model.id):
             return False
-        self._embeds[model.id] = True
+        self._models.embeds(model.id)
         return True
 
     def _note_number(self, number: int) -> None:
@@ -375,12 +343,6 @@ class LocalllmEngine:
     def _new_life(self) -> Life:
         # Ids that no client makes up, and that an earlier process of ours has not used either.
         return Life(Sessions(f"farmhand-{secrets.token_hex(4)}"))
-
-
-def _without_aicore(phone: Phone) -> bool:
-    """The list has Gemini Nano also on phones that cannot run it (6)."""
-    nano = phone.aicore
-    return nano is not None and nano.label == "unavailable" and not nano.error and says_truth_about_aicore(phone.build)
 
 
 def _new_call_id() -> str:

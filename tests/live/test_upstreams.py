@@ -21,10 +21,12 @@ pytest.importorskip("gguf", reason="tiny models are written with gguf; install t
 
 import openai
 
+from tests.fakes.pooled_gguf import add_pooling
 from tests.fakes.tiny_gguf import write_parrot
 from tests.live.llama_cases import TEXT
 from tests.live.processes import Adapter, adapter, running
 from tests.live.upstream_servers import (
+    DEMO,
     KEY,
     Server,
     Start,
@@ -37,6 +39,7 @@ from tests.live.upstream_servers import (
 
 STARTS: dict[str, Start] = {"llama_cpp.server": llama_cpp_server, "llama-server": llama_server, "farmhand": farmhand, "mlx": mlx_server}
 MODEL = "up/demo"
+MEAN = 1
 QUESTIONS = ("hello", "What is Farmhand?", "How do I load a model? 🙂")
 CITY = {"type": "object", "properties": {"far": {"type": "boolean"}}, "required": ["far"], "additionalProperties": False}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": CITY}}
@@ -223,9 +226,11 @@ def test_a_wrong_key_is_our_fault_not_the_clients(tmp_path: Path) -> None:
 def test_vectors_come_through(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    add_pooling(DEMO, tmp_path / "pooled.gguf", MEAN)
     with ExitStack() as stack:
         # That it makes vectors can be seen by its name only: its list of models does not say.
-        server = stack.enter_context(llama_cpp_server(tmp_path, "--embedding", "true", alias="demo-embed"))
+        flags = ("--model", str(tmp_path / "pooled.gguf"), "--embedding", "true")
+        server = stack.enter_context(llama_cpp_server(tmp_path, *flags, alias="demo-embed"))
         served = stack.enter_context(adapter(home, section(server), UPSTREAM_KEY=KEY))
         client = stack.enter_context(sdk(served.base_url, served.key))
         direct = stack.enter_context(sdk(server.url, KEY))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from adapter.chat import Started
 from adapter.errors import (
@@ -221,6 +224,50 @@ async def test_the_key() -> None:
                 assert not health.ready and "`key`" in health.detail
                 _, error = await failed(engine)
                 assert type(error) is UpstreamRefused
+
+
+FRAME = 'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":%s}]}\n\n'
+FINAL = 'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+TEXT = FRAME % '{"content":"some text"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (TEXT + FINAL + "data: [DONE]\n\n", True),
+        (TEXT + FINAL + "data: [DONE]\n\nrubbish that nobody reads", True),
+        (TEXT, False),
+        (TEXT + FINAL, False),
+        (TEXT + "data: [DONE]\n\n", False),
+        (TEXT + FINAL[:-9], False),
+        ("", False),
+    ],
+)
+async def test_a_stream_that_ends_orderly_but_is_not_whole(body: str, whole: bool) -> None:
+    """8.5: only the final frame and `[DONE]` together make it whole, however the connection ends."""
+
+    async def told(request: web.Request) -> web.StreamResponse:
+        match request.path:
+            case "/health":
+                return web.json_response({"service": "localllm-android"})
+            case "/v1/models":
+                return web.json_response({"data": [{"id": GEMMA}]})
+            case "/v1/chat/completions":
+                return web.Response(body=body.encode(), headers={"Content-Type": "text/event-stream"})
+        return web.Response(status=404)
+
+    async with TestServer(web_app(told)) as server, engine_for(str(server.make_url("")), stream="always") as engine:
+        if whole:
+            assert await answer_of(engine) == "some text"
+        else:
+            _, error = await failed(engine)
+            assert type(error) is UpstreamProtocol
+
+
+def web_app(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    return app
 
 
 async def test_a_key_that_cannot_be_read_stops_the_start() -> None:

@@ -88,7 +88,9 @@ def adapter(upstream_url: str, home: Path) -> Contestant:
     config = home / "config.toml"
     config.write_text(ADAPTER.format(key=KEY, upstream=upstream_url))
     command = [sys.executable, "-m", "adapter", "serve", "--config", str(config), "--port"]
-    return Contestant("adapter", lambda port: [*command, port], {"FARMHAND_HOME": str(home), "PYTHONPATH": str(ROOT)})
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {"FARMHAND_HOME": str(home), "PYTHONPATH": os.pathsep.join(paths)}
+    return Contestant("adapter", lambda port: [*command, port], env)
 
 
 def litellm(upstream_url: str, python: Path, folder: Path) -> Contestant:

@@ -1,0 +1,112 @@
+"""A fake InferrLM, the engine before it and a whole adapter before that: where the tests of its hazards take place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from adapter.engines.base import Engine
+from adapter.engines.inferrlm import InferrlmEngine
+from adapter.engines.inferrlm_run import Pauses
+from adapter.settings import InferrlmSettings
+from tests.fakes.inferrlm import LLAMA, Build, FakeInferrLM, FakeModelRuntime, Script
+from tests.fakes.inferrlm.answers import render_json, render_plain
+from tests.fakes.inferrlm.connection import Connection
+from tests.fakes.inferrlm.http_parser import RawRequest
+from tests.wire.hazards import ONCE, TEXT, Client, Seen
+from tests.wire.inferrlm_cases import PAUSES
+from tests.wire.server import RunningAdapter, running_adapter
+
+b_and_c = pytest.mark.parametrize("build", ["B", "C"])
+a_and_b = pytest.mark.parametrize("build", ["A", "B"])
+
+# All that the engine may ever ask the app for (section 5): four questions that touch no model, and the chat.
+QUESTIONS = {"/api/version", "/api/tags", "/api/ps", "/api/show", "/v1/models"}
+CHAT_PATH = "/api/chat"
+
+
+@dataclass(frozen=True)
+class Place:
+    phone: FakeInferrLM
+    engine: InferrlmEngine
+    adapter: RunningAdapter
+    model: str
+    """What clients ask for: the phone's model, and behind it the second engine, if there is one."""
+
+    def client(self, asked: Any = "Go.", *, stream: bool = True, model: str | None = None, **body: Any) -> Client:
+        return Client(self.adapter, asked, model=model or self.model, stream=stream, **body)
+
+    async def ask(self, asked: Any = "Go.", *, stream: bool = True, model: str | None = None, **body: Any) -> Seen:
+        async with self.client(asked, stream=stream, model=model, **body) as client:
+            return await client.sees()
+
+    @property
+    def chats(self) -> list[dict[str, Any]]:
+        """The bodies of all chats that the app was asked for, by whomever."""
+        return [request.json for request in self.phone.requests if request.path == CHAT_PATH]
+
+    @property
+    def paths(self) -> set[str]:
+        return {request.path for request in self.phone.requests}
+
+
+@asynccontextmanager
+async def place(
+    build: Build,
+    script: Script | None = None,
+    *,
+    runtime: FakeModelRuntime | None = None,
+    phone: FakeInferrLM | None = None,
+    second: Engine | None = None,
+    model: str = LLAMA,
+    pauses: Pauses = PAUSES,
+    server: Mapping[str, Any] | None = None,
+    router: Mapping[str, Any] = ONCE,
+    app: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Place]:
+    """script: how every generation goes. app: arguments of the fake. settings: of the engine. second: stands behind the phone."""
+    runtime = runtime or FakeModelRuntime(script=script or Script())
+    async with phone or FakeInferrLM(build, engine=runtime, **(app or {})) as fake:
+        entry = {"name": "phone", "kind": "inferrlm", "url": fake.url, **settings}
+        engine = InferrlmEngine(InferrlmSettings(**entry), None, pauses=pauses)
+        engines: list[Engine] = [engine] + ([second] if second else [])
+        routes = {"both": [f"phone/{model}", f"{second.name}/m"]} if second else {}
+        async with running_adapter(
+            engine=[entry], engines=engines, routes=routes, router=dict(router), server=dict(server or {})
+        ) as adapter:
+            yield Place(fake, engine, adapter, "both" if second else f"phone/{model}")
+
+
+class Refusing(FakeInferrLM):
+    """Answers every chat with `status` and `{"error": word}`, or the first `times` of them; all else is the app's."""
+
+    def __init__(self, build: Build, status: int, word: str, *, times: int | None = None) -> None:
+        super().__init__(build)
+        self._refusal = (status, word)
+        self._times = times
+
+    async def handle(self, connection: Connection, request: RawRequest) -> bool:
+        if not request.line.startswith(f"POST {CHAT_PATH} ") or self._times == 0:
+            return await super().handle(connection, request)
+        self._times = None if self._times is None else self._times - 1
+        self.requests.append(_seen(self, connection, request))
+        status, word = self._refusal
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        body = render_json({"error": word})
+        connection.write(render_plain(status, headers, body, knows_422=self.traits.knows_422))
+        return True
+
+
+def first_line(phone: FakeInferrLM) -> list[str]:
+    """The status lines that the app sent, one a connection."""
+    return [bytes(connection.sent).split(b"\r\n")[0].decode() for connection in phone.connections]
+
+
+def told_how_far(text: str = TEXT, pieces: int = 3) -> str:
+    """What a client has after so many pieces of `TEXT`."""
+    return " ".join(text.split(" ")[:pieces])

@@ -84,7 +84,7 @@ def _serve(config: Settings, key: str) -> int:
     app = build_app(config, keys=(key, *config.auth.keys))
     try:
         asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
-    except CannotListen as exc:
+    except (CannotListen, SettingsError) as exc:  # the latter for a key that is not where an engine's settings say
         return _fail(str(exc))
     print("Farmhand has stopped.", flush=True)
     return 0

@@ -1,6 +1,6 @@
 """The configuration: file, then environment, then flags, into one `Settings`.
 
-The only file of the adapter that reads the configuration file and the environment. Unknown keys and
+The only file of the adapter that reads the configuration file and the environment, but for the secrets that `secrets.py` is sent to. Unknown keys and
 unknown `FARMHAND_...` variables are refused by name, so that a typing error is never silently the default.
 """
 

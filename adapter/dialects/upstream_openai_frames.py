@@ -96,15 +96,23 @@ def frames_of(piece: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
         end = event_end(piece, start)
         end = len(piece) if end < 0 else end
         raw = piece[start:end]
-        data = [found for line in raw.splitlines() if line and (found := data_of(line)) is not None]
-        yield raw, joined(data) if data else []
+        yield raw, payloads_of(raw)
         start = end
+
+
+def payloads_of(event: bytes) -> list[bytes]:
+    """The payloads of one event; none for a comment. Raises `MalformedFrame`."""
+    data = [found for line in event.splitlines() if line and (found := data_of(line)) is not None]
+    return joined(data) if data else []
 
 
 def event_end(data: bytes, start: int = 0) -> int:
     """Behind the first empty line, or -1."""
-    ends = [found + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (found := data.find(mark, start)) >= 0]
-    return min(ends, default=-1)
+    found = data.find(b"\n\n", start)
+    end = found + 2 if found >= 0 else -1
+    # Only up to there: looking for what is nowhere through all of a long piece, frame by frame, would take long.
+    found = data.find(b"\r\n\r\n", start, end if end >= 0 else len(data))
+    return found + 4 if found >= 0 else end
 
 
 def last_event_end(data: bytes) -> int:

@@ -21,6 +21,29 @@ def is_tidy(chunk: Mapping[str, Any]) -> bool:
     )
 
 
+def is_tidy_plain(body: Mapping[str, Any]) -> bool:
+    """The same for a plain answer of text. One with calls is looked at more closely, by mending it."""
+    return (
+        _is_text(body.get("id"))
+        and body.get("object") == "chat.completion"
+        and type(body.get("created")) is int
+        and _is_text(body.get("model"))
+        and all(_is_tidy_answer(choice) for choice in body["choices"])
+    )
+
+
+def _is_tidy_answer(choice: object) -> bool:
+    if not isinstance(choice, dict) or type(choice.get("index")) is not int or choice.get("finish_reason") not in ("stop", "length"):
+        return False
+    message = choice.get("message")
+    return (
+        isinstance(message, dict)
+        and _is_text(message.get("role"))
+        and isinstance(message.get("content"), str)
+        and not message.get("tool_calls")
+    )
+
+
 def _is_tidy_choice(choice: object) -> bool:
     if not isinstance(choice, dict) or type(choice.get("index")) is not int or not isinstance(choice.get("delta"), dict):
         return False

@@ -19,12 +19,14 @@ from adapter.dialects.upstream_openai_errors import Peer, empty, in_stream, said
 from adapter.dialects.upstream_openai_frames import (
     DONE,
     MalformedFrame,
+    event_end,
     frames_of,
     last_event_end,
     parse_payload,
+    payloads_of,
 )
 from adapter.dialects.upstream_openai_kinds import Dialect, Trust
-from adapter.dialects.upstream_openai_mend import Mender, is_tidy
+from adapter.dialects.upstream_openai_mend import Mender, is_tidy, is_tidy_plain
 from adapter.dialects.upstream_openai_request import dump
 from adapter.engines.base import Wire
 from adapter.errors import AdapterError
@@ -38,6 +40,9 @@ VENDOR_FIELDS = frozenset(
         "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
         "max_reasoning_tokens", "thinking_budget_tokens", "reasoning",
     }
+)  # fmt: skip
+_MARKS = (
+    b'"finish_reason":"', b'"finish_reason": "', b'"error"', b"\nerror:", b"[DONE]", b'"usage":{', b'"usage": {',
 )  # fmt: skip
 _WORDS = {reason.value for reason in FinishReason}
 
@@ -188,7 +193,7 @@ class RelayScan:
         self._held = data[end:]
         piece = data if end == len(data) else data[:end]
         self.frames += piece.count(b"data:")
-        if self._begun and not self._mending and not self._is_suspicious(piece):
+        if self._begun and not self._mending and self._mark(piece) < 0:
             passed = piece
         else:
             passed = self._examined(piece)
@@ -229,32 +234,45 @@ class RelayScan:
             self.done = True
         return rest
 
-    def _is_suspicious(self, piece: bytes) -> bool:
-        """Does it hold a word that matters? Quotes inside of texts are escaped, so these are keys. `null` is no reason."""
-        return (
-            b'"finish_reason":"' in piece
-            or b'"finish_reason": "' in piece
-            or b'"error"' in piece
-            or b"\nerror:" in piece
-            or b"[DONE]" in piece
-            or b'"usage":{' in piece
-            or b'"usage": {' in piece
-            or (not self._called and b'"tool_calls"' in piece)
-            or not piece.startswith((b"data:", b":"))
-        )
+    def _mark(self, piece: bytes, start: int = 0) -> int:
+        """Where the first word stands that matters, else -1. Quotes inside of texts are escaped, so these are keys; `null` is no reason."""
+        if not piece.startswith((b"data:", b":"), start):
+            return start
+        marks = _MARKS if self._called else (*_MARKS, b'"tool_calls"')
+        return min((at for mark in marks if (at := piece.find(mark, start)) >= 0), default=-1)
 
     def _examined(self, piece: bytes) -> bytes:
+        """Frames with a word that matters are parsed, and all until something was said; what lies between passes as it is."""
         passed: list[bytes] = []
+        start = 0
         try:
-            for raw, payloads in frames_of(piece):
-                if self.done:
-                    break
-                passed.append(self._frame(raw, payloads))
+            while start < len(piece) and not self.done:
+                end = self._harmless_end(piece, start)
+                if end > start:
+                    passed.append(piece[start:end])
+                else:
+                    end = event_end(piece, start)
+                    end = len(piece) if end < 0 else end
+                    raw = piece[start:end]
+                    passed.append(self._frame(raw, payloads_of(raw)))
+                start = end
         except MalformedFrame as exc:
             self._failure = unreadable(self._peer, exc.problem, exc.data)
         except AdapterError as exc:
             self._failure = exc
         return b"".join(passed)
+
+    def _harmless_end(self, piece: bytes, start: int) -> int:
+        """How far whole frames can pass unread."""
+        if not self._begun or self._mending:
+            return start
+        mark = self._mark(piece, start)
+        if mark < 0:
+            return len(piece)
+        end = piece.rfind(b"\n\n", start, mark) + 2
+        if b"\r" in piece:
+            end = max(end, piece.rfind(b"\r\n\r\n", start, mark) + 4)
+        return end if end > start + 4 else start
 
     def _frame(self, raw: bytes, payloads: list[bytes]) -> bytes:
         passed = [self._payload(payload) for payload in payloads]
@@ -374,7 +392,7 @@ def relay_plain(body: bytes, peer: Peer, *, model: str, n: int, explained: bool,
     reasons = [reason_of(choice["finish_reason"]) for choice in choices]
     if not (explained or FinishReason.LENGTH in reasons or any(_says(_delta(choice)) for choice in choices)):
         raise empty(peer)
-    changed = Mender(made_up, created, model).mend_plain(value)
+    changed = not is_tidy_plain(value) and Mender(made_up, created, model).mend_plain(value)
     text = "".join(text_in(_delta(choice).get(key)) for choice in choices for key in ("reasoning_content", "content"))
     usage = value.get("usage")
     return PlainAnswer(

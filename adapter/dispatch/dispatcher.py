@@ -20,11 +20,11 @@ from adapter.chat import Chat, Completion, Finished, FinishReason, Usage, UsageS
 from adapter.counting import TokenCounter
 from adapter.dispatch.continuing import continuation, joined_end
 from adapter.dispatch.course import Course, Step
-from adapter.dispatch.items import Item, Queued, Seam
+from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.dispatch.progress import Progress
 from adapter.dispatch.shorten import shortened
 from adapter.dispatch.stages import answer_of
-from adapter.engines.base import Engine, Seated, Tokenizes, Wire
+from adapter.engines.base import Engine, Seated, Tokenizes, Unheeding, Wire
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
 from adapter.queueing.gate import Gate, GateState
@@ -65,6 +65,7 @@ class Dispatcher:
             name: Gate(engine=name, capacity=engine.capacity, queue=queue, now_s=now_s)
             for name, engine, queue in _seated(registry, settings)
         }
+        self._unheeding = {n: e for n, e in registry.engines.items() if isinstance(e, Unheeding)}
         self._settings = {entry.name: entry for entry in settings.engine}
         registry.on_answer = lambda engine: self.breakers.answers(engine, now_s())
         self._counter = TokenCounter(Path(settings.home), _vocabularies(settings))
@@ -197,6 +198,8 @@ class Dispatcher:
                 yield _seam(step.continues, step, progress)
                 job = replace(job, request=rest, wire=None)
             yield step.target
+            if unheeded := self._unheeded(job, step.target):
+                yield Remark("ignored", unheeded)
             async with aclosing(self._passed_on(job, step.target, progress, held)) as items:
                 async for item in items:
                     if isinstance(item, Finished):
@@ -245,6 +248,12 @@ class Dispatcher:
         finally:
             # An app works on for somebody who has left; its seat is not free before that is over.
             place.leave(after=None if complete else engine.settled())
+
+    def _unheeded(self, job: Job, target: Target) -> tuple[str, ...]:
+        engine = self._unheeding.get(target.engine)
+        if engine is None or not isinstance(job.request, Chat):
+            return ()
+        return engine.unheeded(replace(job.request, model=target.model))
 
     def _events(self, engine: Engine, target: Target, job: Job) -> AsyncGenerator[Item, None]:
         return answer_of(

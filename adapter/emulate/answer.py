@@ -20,7 +20,7 @@ from adapter.emulate.forms import Form
 from adapter.emulate.judge import checked
 from adapter.emulate.loose import Loose, Unreadable
 from adapter.emulate.names import Names
-from adapter.emulate.pieces import Call, Fault, FaultKind, Part
+from adapter.emulate.pieces import INSIDE_A_CALL, Call, Fault, FaultKind, Part
 from adapter.emulate.plan import Plan
 from adapter.emulate.prompt import HERMES
 from adapter.emulate.reading import AnswerReader, Reading
@@ -112,7 +112,8 @@ class Answer:
         parts, more = self._one_call(judged.parts)
         notes = [*judged.notes, *more]
         if reading.dropped:
-            notes.append(f"what the model wrote in the place of results was left out ({len(reading.dropped)} characters)")
+            size = len(reading.dropped)
+            notes.append(f"what the model wrote in the place of results was left out ({size} characters)")
         broken = next((fault for fault in judged.faults if fault.kind is FaultKind.CUT), None)
         if broken is not None and broken.name is not None and broken.arguments is not None:
             left = [fault for fault in judged.faults if fault is not broken]
@@ -154,7 +155,7 @@ class Answer:
             value = as_arguments(loose.value(), names[name])
         except Unreadable as wrong:
             if cut and wrong.ran_out:
-                return Fault(FaultKind.CUT, "max_tokens ended the answer inside a call", raw, name, native.arguments)
+                return Fault(FaultKind.CUT, INSIDE_A_CALL, raw, name, native.arguments)
             return Fault(FaultKind.BROKEN, f"the arguments of {name} cannot be read: {wrong.what}", raw)
         return Call(name, value, tuple(loose.repairs), native.id)
 

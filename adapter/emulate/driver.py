@@ -134,8 +134,8 @@ class _Run:
 
     def _invalid(self, wrong: str, why: str) -> OutputInvalid:
         return OutputInvalid(
-            f"The answer of model '{self._plan.asked.model}' cannot be used ({why}): {wrong}. Try again, or choose a model that is held "
-            "to tools and forms by a grammar, such as those of the embedded engine.",
+            f"The answer of model '{self._plan.asked.model}' cannot be used ({why}): {wrong}. Try again, or choose a "
+            "model that is held to tools and forms by a grammar, such as those of the embedded engine.",
             param=self._plan.param,
         )
 
@@ -161,7 +161,7 @@ class _Run:
                     case ChoiceFinished():
                         pass  # one answer was asked for; its end is `Finished`
         if self._finished is None:
-            raise EngineFailed(f"The engine of model '{chat.model}' ended its answer without saying that it is complete. Try again.")
+            raise EngineFailed(f"The answer of model '{chat.model}' stopped without its end. Try again.")
         self.usages.append(self._finished.usage)
         self._verdict = answer.verdict(self._finished)
 

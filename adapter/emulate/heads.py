@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from adapter.emulate.names import PREFIXES, Names
+from adapter.emulate.names import PREFIXES, Names, plain_name
 from adapter.emulate.shapes import ARGUMENT_KEYS, CALL_TYPES, NAME_KEYS, NOTE_KEYS, WRAP_KEYS
 
 MAX_NAME = 140
+_MAX_KEY = 82
 _MAX_NOTE = 4_000  # a model's thoughts, as a member before the call's name
 _KEY = re.compile(r"[\"'“]([^\"'“”\\\n]{0,80})[\"'”]|([A-Za-z_][\w-]{0,80})")
 _STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|“([^”]*)”", re.DOTALL)
@@ -50,12 +51,16 @@ class Heads:
         at = skip(text, at + 1)
         if text.startswith("{", at):
             return self.object(text, at, levels - 1) if levels else Verdict.NO
+        if text[at:] == "\\":
+            return Verdict.WAIT
         if text.startswith(('\\"', "\\'"), at):  # escaped as a whole
-            return self.object(text[: at - 1] + "{" + text[at : at + 4000].replace("\\", ""), at - 1, 0) if levels else Verdict.NO
+            plain = "{" + text[at : at + _MAX_NOTE].replace("\\", "")
+            return self.object(plain, 0, 0) if levels else Verdict.NO
         while True:
             match = _KEY.match(text, at)
             if match is None:
-                return Verdict.WAIT if len(text) - at < 82 and "\n" not in text[at:] and _quote_or_nothing(text, at) else Verdict.NO
+                coming = len(text) - at < _MAX_KEY and "\n" not in text[at:] and _quote_or_nothing(text, at)
+                return Verdict.WAIT if coming else Verdict.NO
             key = match.group(1) if match.group(1) is not None else match.group(2)
             at = skip(text, match.end())
             if at >= len(text):
@@ -124,8 +129,9 @@ class Heads:
     def _begins_name(self, text: str) -> bool:
         if text in self._names:
             return True
-        known = [spec.name for spec in self._names]
-        return any((prefix + name).startswith(text) for name in known for prefix in ("", *PREFIXES)) or "print".startswith(text)
+        begun = plain_name(text)
+        whole = (plain_name(prefix + spec.name) for spec in self._names for prefix in ("", *PREFIXES))
+        return "print".startswith(text) or any(name.startswith(begun) for name in whole)
 
 
 def skip(text: str, at: int) -> int:

@@ -43,5 +43,6 @@ def check_call(call: Call, tools: ToolBox) -> Call | Fault:
         return Fault(FaultKind.SCHEMA, f"the arguments of {call.name} must be a JSON object", raw, call.name)
     value, notes, wrong = fit_arguments(tools[call.name].schema, call.arguments)
     if wrong is not None:
-        return Fault(FaultKind.SCHEMA, f"the arguments of {call.name} do not fit its parameters: {wrong}", raw, call.name)
+        what = f"the arguments of {call.name} do not fit its parameters: {wrong}"
+        return Fault(FaultKind.SCHEMA, what, raw, call.name)
     return replace(call, arguments=value, repairs=(*call.repairs, *notes))

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}  # noqa: RUF001 -- the quotes of word processors
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
-_KNOWN_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\", "/": "/", "\n": ""}
+_KNOWN_ESCAPES = dict(zip("bfnrt\"'\\/", "\b\f\n\r\t\"'\\/", strict=True)) | {"\n": ""}  # the last is a line that goes on
 
 
 class Unreadable(ValueError):
@@ -142,7 +142,8 @@ class Loose:
         while not self.take("}") and not self._at_end("an object"):
             key = self.key()
             if not self.take(":"):
-                raise Unreadable(f"there is no colon behind the key {key!r}", self.at, ran_out=self.at >= len(self.text))
+                over = self.at >= len(self.text)
+                raise Unreadable(f"there is no colon behind the key {key[:80]!r}", self.at, ran_out=over)
             found[key] = self.value(levels)
             self._between("}", "an object")
         return found

@@ -19,8 +19,8 @@ class Names(ToolBox):
     def __init__(self, tools: ToolBox) -> None:
         super().__init__(list(tools))
         self._tools = tools
-        plain = Counter(_plain(spec.name) for spec in tools)
-        self._plain = {_plain(spec.name): spec.name for spec in tools if plain[_plain(spec.name)] == 1}
+        plain = Counter(plain_name(spec.name) for spec in tools)
+        self._plain = {plain_name(spec.name): spec.name for spec in tools if plain[plain_name(spec.name)] == 1}
 
     def resolve(self, name: str) -> str | None:
         """The tool's own name; `None` if none is meant, or one of several."""
@@ -33,7 +33,7 @@ class Names(ToolBox):
         bare = name[:_MAX_NAME_CHARS]
         for prefix in PREFIXES:
             bare = bare.removeprefix(prefix)
-        return self._plain.get(_plain(bare))
+        return self._plain.get(plain_name(bare))
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.resolve(name) is not None
@@ -43,5 +43,6 @@ class Names(ToolBox):
         return self._tools[name if found is None else found]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """What names have in common that are taken for the same."""
     return re.sub(r"[_\-\s]", "", name).casefold()

@@ -9,7 +9,7 @@ from typing import Any
 from adapter.emulate.heads import Heads, Verdict, skip
 from adapter.emulate.loose import Loose, Unreadable, strict_value
 from adapter.emulate.names import Names
-from adapter.emulate.pieces import Call, Fault, FaultKind, Part
+from adapter.emulate.pieces import INSIDE_A_CALL, Call, Fault, FaultKind, Part
 from adapter.emulate.shapes import calls_in, unknown_name
 
 # Where it stopped, and what it found.
@@ -102,7 +102,8 @@ class Notations:
         return None if parts is None else (limit, parts)
 
     def _broken(self, at: int, limit: int, wrong: Unreadable, *, marked: bool) -> Found | None:
-        surely = marked or self._heads.object(self._text, skip(self._text, at + (self._text[at] == "["))) is Verdict.MAYBE
+        begin = skip(self._text, at + (self._text[at] == "["))
+        surely = marked or self._heads.object(self._text, begin) is Verdict.MAYBE
         named = _PARTIAL_NAME.search(self._text, at, limit)
         if not surely or (not marked and (named is None or named.group(1) not in self._names)):
             return None
@@ -114,13 +115,15 @@ class Notations:
         if match is None:
             return None
         name = self._names.resolve(match.group(1))
-        loose = Loose(self._text, match.end(), end=None if strict_value(self._text, match.end()) else limit, close=not self._cut)
+        strict = strict_value(self._text, match.end())
+        loose = Loose(self._text, match.end(), end=None if strict else limit, close=not self._cut)
         try:
             value = loose.value()
         except Unreadable as wrong:
             return self.fault(at, limit, wrong)
-        raw = self._text[at : loose.at]
-        return loose.at, [unknown_name(match.group(1), self._names, raw) if name is None else Call(name, value, tuple(loose.repairs))]
+        if name is None:
+            return loose.at, [unknown_name(match.group(1), self._names, self._text[at : loose.at])]
+        return loose.at, [Call(name, value, tuple(loose.repairs))]
 
     def _arg_tags(self, at: int, limit: int) -> Found | None:
         """GLM: the name, then `<arg_key>zone</arg_key><arg_value>UTC</arg_value>`; or the name alone, in a tag."""
@@ -143,7 +146,8 @@ class Notations:
             found = self._python(begin, limit, marked=marked)
             if found is None:
                 return None
-            parts += [replace(part, raw=self._text[at : found[0]]) if isinstance(part, Fault) else part for part in found[1]]
+            raw = self._text[at : found[0]]
+            parts += [replace(part, raw=raw) if isinstance(part, Fault) else part for part in found[1]]
             end = skip(self._text, found[0])
             if isinstance(found[1][-1], Fault) or end >= len(self._text):
                 return end, parts
@@ -177,7 +181,7 @@ class Notations:
             name, arguments = _PARTIAL_NAME.search(raw), _PARTIAL.search(raw)
             tool = None if name is None else self._names.resolve(name.group(1))
             partial = arguments.group(1) if arguments is not None and tool is not None else None
-            return limit, [Fault(FaultKind.CUT, "max_tokens ended the answer inside a call", raw, tool, partial)]
+            return limit, [Fault(FaultKind.CUT, INSIDE_A_CALL, raw, tool, partial)]
         return limit, [Fault(FaultKind.BROKEN, f"a call cannot be read: {wrong.what}", raw)]
 
 
@@ -190,8 +194,8 @@ def _arguments(loose: Loose, names: list[str]) -> dict[str, Any]:
         if key is not None:
             loose.at = key.end()
         value = loose.value()
-        if key is None and isinstance(value, dict) and not found and (not names or names[0] not in value or set(value) <= set(names)):
-            found.update(value)
+        if key is None and isinstance(value, dict) and not found and set(value) <= set(names):
+            found.update(value)  # all of them as one object
         elif key is not None:
             found[key.group(1)] = value
         else:
@@ -200,7 +204,8 @@ def _arguments(loose: Loose, names: list[str]) -> dict[str, Any]:
                 raise Unreadable("there are more values than arguments", begin)
             found[free[0]] = value
         if not loose.take(",") and loose.peek() != ")":
-            raise Unreadable("something else than a comma or the end follows an argument", loose.at, ran_out=not loose.peek())
+            what = "something else than a comma or the end follows an argument"
+            raise Unreadable(what, loose.at, ran_out=not loose.peek())
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from adapter.calls.output import Text
 
+INSIDE_A_CALL = "max_tokens ended the answer inside a call"
+
 
 class FaultKind(StrEnum):
     """BROKEN: it cannot be read. NAME: there is no such tool. SCHEMA: its arguments do not fit. CUT: `max_tokens` ended it."""

@@ -14,6 +14,7 @@ from adapter.errors import BadRequest
 
 # Of an answer that is shown to its model again. What went wrong stands at its beginning or is said.
 _MAX_SHOWN_CHARS = 4_000
+_PARTIAL = "A partial answer to go on with cannot be held to a form; leave one of the two out."
 _NO_ANSWER = "(no answer)"
 
 
@@ -59,9 +60,7 @@ def plan(chat: Chat, prompted: Collection[Can], checked: Collection[Can]) -> Pla
             form = Form(chat.output)
             ways["response_format"] = "prompt" if in_words else "checked"
             if chat.continues:
-                raise BadRequest(
-                    "A partial answer to go on with cannot be held to a form; leave one of the two out.", param=chat.output.param
-                )
+                raise BadRequest(_PARTIAL, param=chat.output.param)
         if chat.tools and chat.tool_choice.mode is ToolMode.REQUIRED:
             form = None  # a call is the answer
             ways.pop("response_format", None)

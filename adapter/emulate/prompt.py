@@ -80,9 +80,10 @@ def form_demand(output: OutputFormat) -> str:
         case OutputKind.SCHEMA:
             return f"Answer only with JSON of this form, {only}:\n{signature(form.schema)}"
         case OutputKind.REGEX:
-            return f"Answer only with a text that matches this regular expression from beginning to end, {only}:\n{output.text}"
+            return f"Answer only with a text that matches all of this regular expression, {only}:\n{output.text}"
         case _:
-            return f"Answer only with one of these, exactly as it is written here, {only}:\n" + "\n".join(form.options)
+            options = "\n".join(form.options)
+            return f"Answer only with one of these, exactly as it is written here, {only}:\n{options}"
 
 
 def at_the_end(messages: Sequence[Message], text: str) -> list[Message]:

@@ -20,7 +20,7 @@ from adapter.emulate.heads import skip
 from adapter.emulate.loose import Loose, Unreadable, strict_value
 from adapter.emulate.names import Names
 from adapter.emulate.notations import OPENING, Found, Notations
-from adapter.emulate.pieces import Call, Fault, FaultKind, Part
+from adapter.emulate.pieces import INSIDE_A_CALL, Call, Fault, FaultKind, Part
 from adapter.emulate.shapes import as_arguments, unknown_name
 from adapter.emulate.starts import (
     ACTION,
@@ -79,21 +79,19 @@ class Regions:
             found = self._notations.read(begin, limit, marked=True)
         if found is None:
             if self._cut and not self._text[begin:].strip():
-                return len(self._text), [Fault(FaultKind.CUT, "max_tokens ended the answer inside a call", self._text[at:])]
+                return len(self._text), [Fault(FaultKind.CUT, INSIDE_A_CALL, self._text[at:])]
             return None
         end, parts = found
         if OPENING.match(self._text, begin) and (fence := _CLOSING.match(self._text, end)):
             end = fence.end()
         left = _LEFT_OVER.match(self._text, end)
-        closers = tuple(one for one in (close, *(tag,) * (tag == "<tool_call>")) if one)
-        behind = end if left is None else left.end()
-        for closer in closers:
-            # The opening mark closes only where nothing follows: else it opens the next call.
-            if self._text.startswith(closer, behind) and (closer == close or not self._text[behind + len(tag) :].strip()):
-                return behind + len(closer), parts
-        if behind >= len(self._text):
-            return behind, parts
-        return end, parts
+        after = end if left is None else left.end()
+        if close and self._text.startswith(close, after):
+            return after + len(close), parts
+        # Some close with the opening mark. Where more follows it opens the next call.
+        if self._text.startswith(tag, after) and not self._text[after + len(tag) :].strip():
+            return after + len(tag), parts
+        return (after if after >= len(self._text) else end), parts
 
     def _limit(self, begin: int, tag: str, close: str) -> int:
         """Where the text of a call that cannot be read ends at the latest."""
@@ -115,13 +113,15 @@ class Regions:
             return found
         end = self._notations.printed(found[0])
         left = _LEFT_OVER.match(self._text, end)
-        behind = end if left is None else left.end()
-        if self._text.startswith(FENCE, behind):
-            return behind + len(FENCE), found[1]
-        if behind >= len(self._text):
-            return behind, found[1]
+        after = end if left is None else left.end()
+        if self._text.startswith(FENCE, after):
+            return after + len(FENCE), found[1]
+        if after >= len(self._text):
+            return after, found[1]
         # A program, or an example with more in it.
-        return self._notations.fault(at, closing, Unreadable("the block holds something else than calls", end)) if language in CALL_LANGUAGES else None
+        if language not in CALL_LANGUAGES:
+            return None
+        return self._notations.fault(at, closing, Unreadable("the block holds something else than calls", end))
 
     def _bare(self, at: int) -> Found | None:
         python = self._text[at] not in "{["
@@ -139,7 +139,9 @@ class Regions:
         line = self._text[begin:line_end].strip(" *`\"'")
         if not line:
             begin = skip(self._text, begin)
-            return self._fence(begin) if self._text.startswith(FENCE, begin) else self._notations.read(begin, len(self._text), marked=True)
+            if self._text.startswith(FENCE, begin):
+                return self._fence(begin)
+            return self._notations.read(begin, len(self._text), marked=True)
         if "(" in line:
             return self._notations.read(begin, len(self._text), marked=True)
         told = _INPUT.match(self._text, line_end)
@@ -195,7 +197,8 @@ class Regions:
                 if name:  # the one before it has no end
                     kind = FaultKind.CUT if self._cut else FaultKind.BROKEN
                     what = "a call is not complete, or its arguments cannot be read"
-                    parts.append(Fault(kind, what, self._text[at:end], self._names.resolve(name), arguments or None))
+                    tool = self._names.resolve(name)
+                    parts.append(Fault(kind, what, self._text[at:end], tool, arguments or None))
                 name, arguments = piece.name, ""
             elif isinstance(piece, CallArguments):
                 arguments += piece.text
@@ -213,7 +216,8 @@ class Regions:
         name = self._names.resolve(opening.group(1))
         if name is None:
             return limit, [unknown_name(opening.group(1), self._names, self._text[at:limit])]
-        loose = Loose(self._text, opening.end(), end=None if strict_value(self._text, opening.end()) else limit, close=not self._cut)
+        strict = strict_value(self._text, opening.end())
+        loose = Loose(self._text, opening.end(), end=None if strict else limit, close=not self._cut)
         try:
             value = loose.value() if self._text[opening.end() : limit].strip() else {}
         except Unreadable as wrong:

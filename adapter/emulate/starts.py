@@ -141,7 +141,7 @@ class Starts:
             return Verdict.WAIT if len(line) < _MAX_ACTION and len(name.split()) < 2 else self._action_call(name)
         if not name:
             return any_prefix(rest.lstrip(), (FENCE, "{")) if rest.strip() else Verdict.WAIT
-        if name in self._names:
+        if name in self._names and len(name.split()) == 1:
             return Verdict.MAYBE
         if NAME.fullmatch(name):
             return any_prefix(rest.lstrip("\n *"), ("Action Input:",)) if rest.strip() else Verdict.WAIT

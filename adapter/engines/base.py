@@ -199,3 +199,11 @@ class Seated(Protocol):
 
     async def settled(self) -> None:
         """Return once work that nobody waits for any more (an app cannot be stopped) takes up no seat. Never raises."""
+
+
+@runtime_checkable
+class Unheeding(Protocol):
+    """An engine that takes some fields of a request without honouring them."""
+
+    def unheeded(self, chat: Chat) -> tuple[str, ...]:
+        """The fields of `chat` that have no effect here, by OpenAI's names. `chat.model` is the engine's own name."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapter.chat import Chat, Embedding, Event, Started
-from adapter.dialects.localllm import Ask, render_chat
+from adapter.dialects.localllm import Ask, render_chat, unheeded
 from adapter.dialects.localllm_answer import Answer
 from adapter.dialects.localllm_builds import PORTS, HealthReport
 from adapter.dialects.localllm_errors import (
@@ -174,6 +174,9 @@ class LocalllmEngine:
         return self._models.health(phone, report, self._life.trouble)
 
     # --- answers ---------------------------------------------------------------------------------------------
+
+    def unheeded(self, chat: Chat) -> tuple[str, ...]:
+        return unheeded(chat)
 
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
         # The place in the queue is taken before anything is awaited, so that the order of the calls is kept.

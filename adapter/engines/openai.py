@@ -185,7 +185,10 @@ class OpenaiEngine:
     async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
         theirs = self._theirs(model)
         limit_s = self._settings.first_token_s
-        late = no_first_token(self._peer, limit_s)
+
+        def late() -> AdapterError:
+            return no_first_token(self._peer, limit_s)
+
         try:
             response = await self._session.post(
                 "/embeddings", render_embedding(theirs, texts), headers=self._hops(()), within_s=limit_s, late=late
@@ -198,7 +201,7 @@ class OpenaiEngine:
                 async with asyncio.timeout(limit_s):
                     answer = await self._session.read(response, MAX_BODY_BYTES)
             except TimeoutError:
-                raise late from None
+                raise late() from None
             return read_embedding(answer.value(self._peer), texts, self._peer)
         except ContextTooLong as exc:
             exc.param = "input"

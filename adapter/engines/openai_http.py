@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -64,13 +64,13 @@ class Session:
         except TimeoutError:
             raise UpstreamTimeout(f"{self._peer} did not answer GET {url} within {within_s:g} s.") from None
 
-    async def post(self, path: str, body: bytes, *, headers: Mapping[str, str], within_s: float, late: AdapterError) -> aiohttp.ClientResponse:
-        """The answer once its headers are there; the caller closes or releases it. late: raised after `within_s` without them."""
+    async def post(self, path: str, body: bytes, *, headers: Mapping[str, str], within_s: float, late: Callable[[], AdapterError]) -> aiohttp.ClientResponse:
+        """The answer once its headers are there; the caller closes or releases it. late: makes the error for `within_s` without them."""
         try:
             async with asyncio.timeout(within_s):
                 return await self._send("POST", path, body, headers)
         except TimeoutError:
-            raise late from None
+            raise late() from None
 
     async def read(self, response: aiohttp.ClientResponse, limit: int) -> PlainAnswer:
         """The whole body, and the connection back into the pool. Cancelling closes it. Raises `UpstreamProtocol` beyond `limit` bytes."""

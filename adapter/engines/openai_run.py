@@ -234,7 +234,7 @@ class Run:
             request.body,
             headers=request.headers,
             within_s=limit_s,
-            late=no_first_token(self._peer, limit_s),
+            late=lambda: no_first_token(self._peer, limit_s),
         )
         if response.status != 200:
             body = await self._session.read_error(response)

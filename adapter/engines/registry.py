@@ -37,6 +37,7 @@ Result = TypeVar("Result")
 ENGINE_CLASSES = {
     "inferrlm": ("adapter.engines.inferrlm", "InferrlmEngine"),
     "localllm": ("adapter.engines.localllm", "LocalllmEngine"),
+    "openai": ("adapter.engines.openai", "OpenaiEngine"),
     "llama": ("adapter.engines.llama.engine", "LlamaEngine"),
     "echo": ("adapter.engines.echo", "EchoEngine"),
 }

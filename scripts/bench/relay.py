@@ -36,6 +36,7 @@ from relay_bench.figures import (
     ratio,
     verdict,
 )
+from relay_bench.load import WARM_UP
 
 NAMES = ("relay", "adapter", "litellm")
 Added = dict[tuple[str, str], list[float]]
@@ -112,7 +113,7 @@ def _take(figure: Figure, samples: dict[str, Samples], added: Added, direct: dic
     bare = values.pop("direct")
     direct[figure.name].append(bare)
     for name, value in values.items():
-        added[figure.name, name].append(value - bare)
+        added[figure.name, name].append(value - bare if figure.added else value)
 
 
 def _measure(peer: Running, load: Load) -> Samples:
@@ -120,11 +121,13 @@ def _measure(peer: Running, load: Load) -> Samples:
         sys.executable, str(HERE / "load.py"), str(peer.port), KEY, "--clients", str(load.clients), "--requests", str(load.requests),
         "--chunks", str(load.chunks),
     ]  # fmt: skip
+    before = contestants.cpu_us(peer.pid)
     done = subprocess.run(command, check=False, capture_output=True, text=True)
+    spent = contestants.cpu_us(peer.pid) - before
     if done.returncode:
         raise SystemExit(f"the load on {peer.contestant.name} failed:\n{done.stderr[-3000:]}")
-    samples: Samples = json.loads(done.stdout)
-    return samples
+    units = load.clients * (load.requests + WARM_UP) * max(1, load.chunks)
+    return {**json.loads(done.stdout), "cpu_us": [spent / units]}
 
 
 def _print_added(added: Added, direct: dict[str, list[float]], rounds: int) -> None:

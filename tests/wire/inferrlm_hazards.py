@@ -14,9 +14,8 @@ from adapter.engines.inferrlm import InferrlmEngine
 from adapter.engines.inferrlm_run import Pauses
 from adapter.settings import InferrlmSettings
 from tests.fakes.inferrlm import LLAMA, Build, FakeInferrLM, FakeModelRuntime, Script
-from tests.fakes.inferrlm.answers import render_json, render_plain
 from tests.fakes.inferrlm.connection import Connection
-from tests.fakes.inferrlm.http_parser import RawRequest
+from tests.fakes.inferrlm.engine import Refused
 from tests.wire.hazards import ONCE, TEXT, Client, Seen
 from tests.wire.inferrlm_cases import PAUSES
 from tests.wire.server import RunningAdapter, running_adapter
@@ -83,23 +82,21 @@ async def place(
 
 
 class Refusing(FakeInferrLM):
-    """Answers every chat with `status` and `{"error": word}`, or the first `times` of them; all else is the app's."""
+    """Refuses every chat with `status` and `{"error": word}`, or the first `times` of them; all else is the app's."""
 
     def __init__(self, build: Build, status: int, word: str, *, times: int | None = None) -> None:
         super().__init__(build)
-        self._refusal = (status, word)
+        self._refusal = Refused(status, word)
         self._times = times
+        table = self._routes._table
+        self._real_chat = table["POST", CHAT_PATH]
+        table["POST", CHAT_PATH] = self._refuse
 
-    async def handle(self, connection: Connection, request: RawRequest) -> bool:
-        if not request.line.startswith(f"POST {CHAT_PATH} ") or self._times == 0:
-            return await super().handle(connection, request)
+    async def _refuse(self, connection: Connection, body: str) -> dict[str, Any] | None:
+        if self._times == 0:
+            return await self._real_chat(connection, body)
         self._times = None if self._times is None else self._times - 1
-        self.requests.append(_seen(self, connection, request))
-        status, word = self._refusal
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        body = render_json({"error": word})
-        connection.write(render_plain(status, headers, body, knows_422=self.traits.knows_422))
-        return True
+        raise self._refusal
 
 
 def first_line(phone: FakeInferrLM) -> list[str]:

@@ -254,7 +254,8 @@ async def test_a_stream_that_ends_orderly_but_is_not_whole(body: str, whole: boo
                 return web.json_response({"data": [{"id": GEMMA}]})
             case "/v1/chat/completions":
                 return web.Response(body=body.encode(), headers={"Content-Type": "text/event-stream"})
-        return web.Response(status=404)
+            case _:
+                return web.Response(status=404)
 
     async with TestServer(web_app(told)) as server, engine_for(str(server.make_url("")), stream="always") as engine:
         if whole:

@@ -32,6 +32,7 @@ LONG = Reply(tuple(f"w{n} " for n in range(30)))
 
 
 @pytest.mark.parametrize("stream", ["never", "always", "auto"])
+@pytest.mark.usefixtures("never_blocking")
 async def test_many_at_once_never_overlap_at_the_app(stream: str) -> None:
     """7.6: the fake dies of an overlap."""
     async with FakeLocalLLM(overlap="crash") as phone, engine_for(phone.url, stream=stream, warm=True) as engine:

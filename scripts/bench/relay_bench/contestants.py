@@ -170,6 +170,12 @@ class NotStarted(Exception):
     """The program ended, or does not answer."""
 
 
+def cpu_us(pid: int) -> float:
+    """Processor time of a process, all threads and children, so far."""
+    tasks = [task for member in _family(pid) for task in Path(f"/proc/{member}/task").iterdir()]
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e3
+
+
 def _family(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]

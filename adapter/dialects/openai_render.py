@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
-from adapter.engines.base import Can, ModelCard
+from adapter.engines.base import EMULATED, Can, ModelCard
 from adapter.errors import AdapterError
 
 Json = dict[str, Any]
@@ -127,6 +127,8 @@ def render_model(name: str, card: ModelCard, *, engine: str, created: int) -> Js
         "multiline": card.multiline,
         "can": sorted(card.can),
     }
+    if Can.CHAT in card.can and (around := EMULATED - card.can):
+        extension["emulated"] = sorted(around)
     if Can.EMBEDDINGS in card.can and card.embedding_size:
         extension["embedding_size"] = card.embedding_size
     return {

@@ -50,6 +50,8 @@ class Can(StrEnum):
 
 
 PLAIN_CHAT = frozenset({Can.CHAT})
+# What is done around a chat model that cannot do it by itself (`adapter/emulate`).
+EMULATED = frozenset({Can.TOOLS, Can.OUTPUT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from adapter.dialects.upstream_openai_embeddings import read_embedding
 from adapter.dialects.upstream_openai_errors import Peer, failure, no_first_token, read_error
 from adapter.dialects.upstream_openai_kinds import Dialect
 from adapter.dialects.upstream_openai_models import cards
-from adapter.dialects.upstream_openai_relay import adapted, relay_body
+from adapter.dialects.upstream_openai_relay_body import adapted, relay_body
 from adapter.dialects.upstream_openai_request import render_chat, render_completion, render_embedding
 from adapter.engines.base import Health, ModelCard, Raw, Wire
 from adapter.engines.openai_http import MAX_BODY_BYTES, Session

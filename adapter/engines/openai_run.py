@@ -23,7 +23,8 @@ from adapter.dialects.upstream_openai_errors import (
     unreadable,
 )
 from adapter.dialects.upstream_openai_frames import DONE, FrameDecoder, MalformedFrame, parse_payload
-from adapter.dialects.upstream_openai_relay import RelayScan, plain_as_stream, relay_plain
+from adapter.dialects.upstream_openai_relay import plain_as_stream, relay_plain
+from adapter.dialects.upstream_openai_scan import RelayScan
 from adapter.engines.base import Raw
 from adapter.engines.openai_http import MAX_BODY_BYTES, Patience, Session
 from adapter.errors import AdapterError

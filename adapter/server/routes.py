@@ -18,7 +18,7 @@ from adapter.dialects.openai_render_chat import ChatForm
 from adapter.dialects.openai_render_text import TextForm
 from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item
-from adapter.engines.base import Can, Wire
+from adapter.engines.base import EMULATED, Wire
 from adapter.errors import EndpointNotBuilt
 from adapter.queueing.patience import caller_of
 from adapter.queueing.urgency import urgency_of
@@ -34,8 +34,6 @@ from adapter.server.trace import TRACE
 from adapter.tokens import estimate_prompt_tokens, estimate_tokens, roughly_tokens
 
 NOT_BUILT = ("/responses",)
-# What is done around a model that cannot do it by itself (`adapter/emulate`).
-EMULATED = frozenset({Can.TOOLS, Can.OUTPUT})
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:

@@ -16,7 +16,13 @@ from adapter.dialects.upstream_openai_kinds import (
     kind_of_url,
     learned,
 )
-from adapter.dialects.upstream_openai_models import cards, context_of, detailed, is_embedding_name, parse_models
+from adapter.dialects.upstream_openai_models import (
+    cards,
+    context_of,
+    detailed,
+    is_embedding_name,
+    parse_models,
+)
 from adapter.engines.base import Can
 from adapter.errors import UpstreamProtocol
 

@@ -9,16 +9,8 @@ import pytest
 
 from adapter.chat import FinishReason
 from adapter.dialects.upstream_openai_errors import Peer
-from adapter.dialects.upstream_openai_relay import (
-    DONE_FRAME,
-    MAX_FRAME_BYTES,
-    PlainAnswer,
-    Relayed,
-    RelayScan,
-    plain_as_stream,
-    relay_plain,
-    relayed,
-)
+from adapter.dialects.upstream_openai_relay import PlainAnswer, Relayed, plain_as_stream, relay_plain, relayed
+from adapter.dialects.upstream_openai_scan import DONE_FRAME, MAX_FRAME_BYTES, RelayScan
 from adapter.errors import AdapterError, EngineFailed, EngineUnavailable, UpstreamProtocol
 
 PEER = Peer("up", "http://127.0.0.1:1/v1")

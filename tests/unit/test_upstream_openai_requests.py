@@ -25,7 +25,7 @@ from adapter.chat import (
 )
 from adapter.dialects.openai_parse import parse_chat
 from adapter.dialects.upstream_openai_kinds import DIALECTS, Dialect, Kind, Trust
-from adapter.dialects.upstream_openai_relay import adapted, relay_body
+from adapter.dialects.upstream_openai_relay_body import adapted, relay_body
 from adapter.dialects.upstream_openai_request import render_chat, render_completion, render_embedding
 from adapter.engines.base import Wire
 from adapter.errors import NotCapable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from adapter.settings import InferrlmSettings
 from tests.fakes.inferrlm import LLAMA, Build, FakeInferrLM, FakeModelRuntime, Script
 from tests.fakes.inferrlm.connection import Connection
 from tests.fakes.inferrlm.engine import Refused
+from tests.fakes.inferrlm.raw_client import RawClient, chat
 from tests.wire.hazards import ONCE, TEXT, Client, Seen
 from tests.wire.inferrlm_cases import PAUSES
 from tests.wire.server import RunningAdapter, running_adapter
@@ -107,3 +109,23 @@ def first_line(phone: FakeInferrLM) -> list[str]:
 def told_how_far(text: str = TEXT, pieces: int = 3) -> str:
     """What a client has after so many pieces of `TEXT`."""
     return " ".join(text.split(" ")[:pieces])
+
+
+# How long the other programs of these tests hold the phone; nobody waits for it in vain.
+PATIENT = Pauses(retry_s=(0.02,) * 200, hang_up_s=0.5, settle_s=0.03)
+
+
+@asynccontextmanager
+async def other_program(phone: FakeInferrLM, prompt: str = "hang", **body: Any) -> AsyncIterator[RawClient]:
+    """Somebody else who streams from the app, past the adapter; the model has taken it up, or put it in its queue."""
+    async with RawClient(phone.port) as client:
+        await client.ask("POST", CHAT_PATH, chat(prompt, stream=True, **body))
+        await client.units(1)
+        yield client
+
+
+async def chats_came(here: Place, count: int) -> None:
+    """Wait until the app has got so many chats."""
+    async with asyncio.timeout(10):
+        while len(here.chats) < count:
+            await asyncio.sleep(0.002)

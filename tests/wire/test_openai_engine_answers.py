@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,7 @@ async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:
     ("ignores_stop", {"stop": ("w3 w",)}, "w0 w1 w2 ", FinishReason.STOP),
     ("keeps_going", {"stop": ("w7",)}, "w0 w1 w2 w3 w4 w5 w6 ", FinishReason.STOP),
 ])  # fmt: skip
-async def test_limits_are_kept_here_where_the_server_does_not(quirk: str, more: dict[str, object], text: str, reason: FinishReason) -> None:
+async def test_limits_are_kept_here_where_the_server_does_not(quirk: str, more: dict[str, Any], text: str, reason: FinishReason) -> None:
     async with FakeOpenAI(quirks={quirk}) as fake, engine_at(fake.url) as engine:
         events = await answered(engine, chat(**more))
         check_events(events)

@@ -209,8 +209,6 @@ def _explain_one(error: dict[str, Any]) -> str:
         case "value_error":
             said = str(error["ctx"]["error"])
             return f"{where}: {said}" if where else said
-        case "union_tag_not_found" | "union_tag_invalid":
-            return f"{where}: 'kind' must be one of inferrlm, localllm, openai, llama, echo"
         case "tuple_type":
             return f'{where}: must be a list, like ["...", "..."]'
         case _:

@@ -39,6 +39,7 @@ class Heads:
         self._names = names
 
     def bracket(self, text: str, at: int) -> Verdict:
+        """Is the object or the list that begins at `at` one of calls?"""
         if text[at] == "{":
             return self.object(text, at)
         inner = skip(text, at + 1)

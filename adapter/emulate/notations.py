@@ -37,14 +37,14 @@ class Notations:
         self._heads = Heads(names)
         self._cut = cut
 
-    def read(self, at: int, limit: int, *, marked: bool, sure: bool = False) -> Found | None:
+    def read(self, at: int, limit: int, *, marked: bool) -> Found | None:
         """One call or several, in any notation that needs no marks of its own. limit: no call that cannot be read as strict
-        JSON goes beyond it. marked: a mark says that this is a call. sure: an end may be missing although more text follows."""
+        JSON goes beyond it. marked: a mark says that this is a call."""
         parts: list[Part] = []
         end = at
         while len(parts) < _MAX_CALLS:
             begin = self._begin(end if not parts else _between(self._text, self.printed(end)))
-            found = self._one(begin, max(limit, begin), marked=marked, first=not parts, sure=sure)
+            found = self._one(begin, max(limit, begin), marked=marked)
             if found is None:
                 break
             end = found[0]
@@ -67,17 +67,17 @@ class Notations:
             at = len(self._text) if line < 0 else skip(self._text, line)
         return at
 
-    def _one(self, at: int, limit: int, *, marked: bool, first: bool, sure: bool) -> Found | None:
+    def _one(self, at: int, limit: int, *, marked: bool) -> Found | None:
         text = self._text
         if text.startswith("functools[", at):
             at += len("functools")
         if text.startswith("{", at) or (text.startswith("[", at) and text[skip(text, at + 1) :][:1] in ("{", "[")):
-            return self._json(at, limit, marked=marked, first=first, sure=sure)
+            return self._json(at, limit, marked=marked)
         if text.startswith("[", at):
             return self._python_list(at, limit, marked=marked)
         return self._named(at, limit) or self._arg_tags(at, limit) or self._python(at, limit, marked=marked)
 
-    def _json(self, at: int, limit: int, *, marked: bool, first: bool, sure: bool) -> Found | None:
+    def _json(self, at: int, limit: int, *, marked: bool) -> Found | None:
         strict = strict_value(self._text, at)
         if strict is not None:
             parts = calls_in(strict[0], self._names, marked=marked)

@@ -18,7 +18,8 @@ _PLAYED = re.compile(
     r"^[ \t]*(?:</?tool_response>|<\|tool_response|\[TOOL_RESULTS\]|\**Observation:|```tool_output)", re.MULTILINE
 )
 
-# Places that look like a call and are none, or a broken one, after which an answer is believed to hold no more: each costs a look at all the rest.
+# Places that look like a call and are none, or a broken one, after which an answer is believed to hold no more: each costs
+# a look at all the rest.
 _MAX_MISSES = 60
 
 
@@ -109,18 +110,6 @@ class AnswerReader:
         """The answer is over; the reading of what `feed` has not returned. cut: `max_tokens` ended it."""
         if self._plain:
             return Reading(())
-        while not self._held and self._block is None:
-            # What needed more text to tell will get none.
-            found = self._starts.find(self._text, self._at)
-            if found is None:
-                break
-            self._at = found
-            look = self._starts.look(self._text, found, ended=True, cut=cut)
-            if look.verdict is not Verdict.NO:
-                break
-            self._pass_over(found, block=look.block)
-            if self._block is not None and not self._close_block():
-                break
         return self._read(cut=cut)
 
     def _close_block(self) -> bool:
@@ -130,17 +119,19 @@ class AnswerReader:
         return end >= 0
 
     def _read(self, *, cut: bool) -> Reading:
-        """Read from `_at` on."""
+        """Read from `_at` on, as far as it was not passed on."""
         regions = Regions(self._text, self._names, cut=cut)
         parts: list[Part] = []
         called = False
         begin = self._done  # of the text that belongs to no part yet
         misses = 0
         while self._block is None and (found := self._starts.find(self._text, self._at)) is not None:
+            if misses >= _MAX_MISSES:
+                break
             if called and (played := _PLAYED.search(self._text, begin, found + 1)) is not None:
                 break
             look = self._starts.look(self._text, found, ended=True, cut=cut)
-            read = regions.read(found) if look.verdict is Verdict.MAYBE and misses < _MAX_MISSES else None
+            read = regions.read(found) if look.verdict is Verdict.MAYBE else None
             if read is None:
                 misses += look.verdict is Verdict.MAYBE
                 block = look.block or (look.verdict is Verdict.MAYBE and self._text.startswith(FENCE, found))

@@ -108,7 +108,7 @@ class Regions:
         if self._text.startswith((*TAGS, *FORMS), inside):
             found = self.read(inside)
         else:
-            found = self._notations.read(begin, closing, marked=language in CALL_LANGUAGES, sure=True)
+            found = self._notations.read(begin, closing, marked=language in CALL_LANGUAGES)
         if found is None or any(isinstance(part, Fault) for part in found[1]):
             return found
         end = self._notations.printed(found[0])

@@ -64,7 +64,9 @@ class Session:
         except TimeoutError:
             raise UpstreamTimeout(f"{self._peer} did not answer GET {url} within {within_s:g} s.") from None
 
-    async def post(self, path: str, body: bytes, *, headers: Mapping[str, str], within_s: float, late: Callable[[], AdapterError]) -> aiohttp.ClientResponse:
+    async def post(
+        self, path: str, body: bytes, *, headers: Mapping[str, str], within_s: float, late: Callable[[], AdapterError]
+    ) -> aiohttp.ClientResponse:
         """The answer once its headers are there; the caller closes or releases it. late: makes the error for `within_s` without them."""
         try:
             async with asyncio.timeout(within_s):

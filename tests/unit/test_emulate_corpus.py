@@ -100,6 +100,33 @@ def test_answers_glued_together_read_the_same_however_they_are_cut() -> None:
         assert outcome(raw, list(raw), False) == whole
 
 
+_SCRAPS = (
+    *"{}[]()\"'`\n <>|/:,=\\#*_aT1“", "<tool_call>", "```", "```json\n", "</tool_call>", '{"name": "', "[TOOL_CALLS]", "Action: ", "now",
+    "get_weather(", "Observation:", "functions.", "<function=", "print(", "<|tool_call>", '{"tool_calls":[',
+)  # fmt: skip
+
+
+def test_damaged_answers_read_the_same_however_they_are_cut_and_lose_nothing() -> None:
+    chance = random.Random(13)
+    for _ in range(500):
+        raw = damaged(chance.choice(CASES).raw, chance)
+        cutting = chance.random() < 0.3
+        whole = outcome(raw, [raw], cutting)
+        assert outcome(raw, list(raw), cutting) == whole, raw
+        assert outcome(raw, cut(raw, chance), cutting) == whole, raw
+        assert whole[0] == raw or whole[1], raw
+
+
+def damaged(raw: str, chance: random.Random) -> str:
+    for _ in range(chance.randrange(1, 6)):
+        at = chance.randrange(len(raw) + 1)
+        if chance.random() < 0.4:
+            raw = raw[:at] + raw[at + chance.randrange(1, 4) :]
+        else:
+            raw = raw[:at] + chance.choice(_SCRAPS) + raw[at:]
+    return raw
+
+
 def outcome(raw: str, pieces: list[str], cutting: bool) -> tuple[str, list[object], str]:
     reader = AnswerReader(box())
     text = "".join([reader.feed(piece) for piece in pieces])

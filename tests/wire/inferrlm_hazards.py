@@ -13,13 +13,14 @@ import pytest
 from adapter.engines.base import Engine
 from adapter.engines.inferrlm import InferrlmEngine
 from adapter.engines.inferrlm_run import Pauses
+from adapter.server.state import DISPATCHER
 from adapter.settings import InferrlmSettings
 from tests.fakes.inferrlm import LLAMA, Build, FakeInferrLM, FakeModelRuntime, Script
 from tests.fakes.inferrlm.connection import Connection
 from tests.fakes.inferrlm.engine import Refused
 from tests.fakes.inferrlm.raw_client import RawClient, chat
 from tests.wire.hazards import ONCE, TEXT, Client, Seen
-from tests.wire.inferrlm_cases import PAUSES
+from tests.wire.inferrlm_cases import LONG, PAUSES
 from tests.wire.server import RunningAdapter, running_adapter
 
 b_and_c = pytest.mark.parametrize("build", ["B", "C"])
@@ -44,6 +45,19 @@ class Place:
     async def ask(self, asked: Any = "Go.", *, stream: bool = True, model: str | None = None, **body: Any) -> Seen:
         async with self.client(asked, stream=stream, model=model, **body) as client:
             return await client.sees()
+
+    async def queued(self, count: int) -> None:
+        """Wait until so many requests wait at the adapter for the phone."""
+        async with asyncio.timeout(10):
+            while (state := self.adapter.app[DISPATCHER].queues()["phone"]).waiting_interactive != count:
+                await asyncio.sleep(0.002)
+        assert state.running == 1
+
+    async def free(self) -> None:
+        """Wait until nobody has the phone, as far as the adapter knows."""
+        async with asyncio.timeout(10):
+            while self.adapter.app[DISPATCHER].queues()["phone"].running:
+                await asyncio.sleep(0.002)
 
     @property
     def chats(self) -> list[dict[str, Any]]:
@@ -110,6 +124,10 @@ def told_how_far(text: str = TEXT, pieces: int = 3) -> str:
     """What a client has after so many pieces of `TEXT`."""
     return " ".join(text.split(" ")[:pieces])
 
+
+TAKEN_UP = Script(pieces=LONG.pieces, hang_after=20)
+"""Half of `LONG`, until the test lets it end, by `phone.engine.stop()`: the owner's finger on the app's stop button."""
+HALF_TEXT = "".join(LONG.pieces[:20]) if LONG.pieces else ""
 
 # How long the other programs of these tests hold the phone; nobody waits for it in vain.
 PATIENT = Pauses(retry_s=(0.02,) * 200, hang_up_s=0.5, settle_s=0.03)

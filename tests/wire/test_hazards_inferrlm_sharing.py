@@ -13,11 +13,19 @@ from tests.fakes.inferrlm.llama import GenerationFailed, GenerationRequest
 from tests.fakes.inferrlm.raw_client import text_of
 from tests.wire.hazards import TEXT, Client, Seen, both, rescuer
 from tests.wire.inferrlm_cases import LONG, every_build
-from tests.wire.inferrlm_hazards import PATIENT, QUESTIONS, Place, b_and_c, chats_came, other_program, place
+from tests.wire.inferrlm_hazards import (
+    HALF_TEXT,
+    PATIENT,
+    QUESTIONS,
+    TAKEN_UP,
+    Place,
+    b_and_c,
+    chats_came,
+    other_program,
+    place,
+)
 
 LONG_TEXT = "".join(LONG.pieces or ())
-TAKEN_UP = Script(pieces=LONG.pieces, hang_after=20)
-"""Runs until the test lets it go on, by `stop`: like the owner's finger on the app's stop button."""
 
 
 async def all_see(clients: Sequence[Client]) -> list[Seen]:
@@ -32,6 +40,8 @@ async def test_11_second_generation_arrives(build: Build, stream: bool) -> None:
     async with place(build, LONG) as here, here.client(stream=stream) as first:
         await here.phone.log.wait_for("completion_start")
         async with here.client(stream=stream) as second:
+            await here.queued(1)
+            assert len(here.chats) == 1
             seen = await all_see([first, second])
         assert here.phone.overlaps == 0
     assert [(one.whole, one.text) for one in seen] == [(True, LONG_TEXT)] * 2
@@ -43,7 +53,7 @@ async def test_11_a_waiting_stream(build: Build) -> None:
     """11, "a waiting stream gets its 200 and headers at once, then silence": ours too, but with a place and signs of life."""
     eager = {"status_hold_s": 0.05, "keepalive_s": 0.05}
     async with place(build, TAKEN_UP, server=eager) as here, here.client() as first:
-        await first.hears(len("".join(LONG.pieces[:20])) if LONG.pieces else 0)
+        await first.hears(len(HALF_TEXT))
         async with here.client("hello there") as second:
             here.phone.runtime.next(Script())
             await second.hears(0)
@@ -169,6 +179,7 @@ async def test_11_another_model_is_named(build: Build, stream: bool) -> None:
     async with place(build, LONG) as here, here.client(stream=stream) as first:
         await here.phone.log.wait_for("completion_start")
         async with here.client(stream=stream, model=f"phone/{QWEN}") as second:
+            await here.queued(1)
             seen = await all_see([first, second])
         assert [(one.whole, one.text) for one in seen] == [(True, LONG_TEXT)] * 2
         whats = here.phone.log.whats()
@@ -253,6 +264,7 @@ async def test_11_there_is_no_way_to_ask_whether_the_phone_is_busy(build: Build)
         await client.hears()
         async with here.client("hello there") as second:
             here.phone.runtime.next(Script())
+            await here.queued(1)
             for path in ("/v1/models", "/ready", "/health"):
                 async with here.adapter.session.get(path) as response:
                     assert response.status == 200

@@ -404,7 +404,7 @@ async def test_5_2_a_tool_without_parameters(stream: bool) -> None:
     [
         ("https://example.org/a.png", "data: URL"),
         ("http://example.org/a.png", "data: URL"),
-        ("data:image/png;base64," + "A" * 300_000, "takes"),
+        ("data:image/png;base64," + "A" * 300_000, "smaller pictures"),
         ("data:text/plain;base64,aGk=", "data:image/"),
         ("data:image/png;base64,aGVsbG8=", "cannot use a picture"),
         ("http://127.0.0.1:9/a.png", "cannot use a picture"),

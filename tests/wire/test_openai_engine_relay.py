@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from adapter.chat import Finished, FinishReason, Started
 from adapter.dialects.hops import HOPS_HEADER
 from adapter.dialects.upstream_openai_relay import relayed as read
+from adapter.engines import openai_run
 from adapter.engines.base import Can, Completes, Embeds, Raw, Relays, Seated
 from adapter.engines.openai import OpenaiEngine
 from adapter.engines.registry import build_engine
@@ -27,7 +29,7 @@ from adapter.errors import (
 from adapter.secrets import SecretError
 from adapter.settings import OpenaiSettings
 from tests.fakes.openai_server import Call, FakeOpenAI, Reply
-from tests.wire.openai_cases import answered, bytes_of, chat, engine_at, relayed, wire
+from tests.wire.openai_cases import answered, bytes_of, chat, engine_at, relayed, text_of, wire
 
 STREAMS = (
     "", "no_usage", "usage_every_chunk", "eos_finish", "no_role", "no_index", "content_list", "float_created", "no_id", "no_done",
@@ -283,3 +285,47 @@ async def test_connections_are_used_again() -> None:
             await relayed(engine, wire(stream=stream))
             await answered(engine, chat())
         assert fake.connections == 1
+
+
+@pytest.mark.parametrize("passes_on", [True, False])
+async def test_a_server_that_never_ends_a_complete_answer(passes_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the last reason only the usage and the end are waited for, and not for long."""
+    monkeypatch.setattr(openai_run, "AFTER_END_S", 0.1)
+    left = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        for delta, reason in (({"role": "assistant", "content": "hello"}, None), ({}, "stop")):
+            chunk = {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+            await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return response
+
+    async def models(request: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "m", "owned_by": "vllm"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", hang)
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        async with engine_at(f"http://{host}:{port}/v1") as engine:
+            await engine.models()
+            if passes_on:
+                data = bytes_of(await relayed(engine, wire(stream=True)))
+                assert read(data).text == "hello" and data.endswith(b"data: [DONE]\n\n")
+            else:
+                assert text_of(await answered(engine, chat())) == "hello"
+            async with asyncio.timeout(5):
+                await left.wait()
+    finally:
+        await runner.cleanup()

@@ -10,19 +10,42 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from adapter.caller import OnDeadline, Urgency
-from adapter.settings_engines import DEFAULT_ENGINES as DEFAULT_ENGINES
-from adapter.settings_engines import EchoSettings as EchoSettings
-from adapter.settings_engines import EngineSettings as EngineSettings
-from adapter.settings_engines import InferrlmSettings as InferrlmSettings
-from adapter.settings_engines import LlamaSettings as LlamaSettings
-from adapter.settings_engines import LocalllmSettings as LocalllmSettings
-from adapter.settings_engines import Name, Seconds
-from adapter.settings_engines import OpenaiSettings as OpenaiSettings
-from adapter.settings_engines import Section as Section
+from adapter.settings_engines import (
+    DEFAULT_ENGINES,
+    EchoSettings,
+    EngineSettings,
+    InferrlmSettings,
+    LlamaSettings,
+    LocalllmSettings,
+    Name,
+    OpenaiSettings,
+    Seconds,
+    Section,
+)
+
+__all__ = [
+    "DEFAULT_ENGINES",
+    "AuthSettings",
+    "EchoSettings",
+    "EngineSettings",
+    "InferrlmSettings",
+    "KeySettings",
+    "LlamaSettings",
+    "LocalllmSettings",
+    "LogSettings",
+    "ModelSettings",
+    "OpenaiSettings",
+    "RetryPolicy",
+    "RouterSettings",
+    "Section",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "is_loopback",
+    "local_url",
+]
 
 ApiKey = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^[!-~]+$")]
-
-
 Retries = Annotated[int, Field(ge=0, le=10)]
 
 
@@ -123,7 +146,7 @@ class RouterSettings(Section):
     retry_after: Annotated[float, Field(ge=0, le=60)] = 0.5
     retry_policy: RetryPolicy = RetryPolicy()
     default_fallbacks: tuple[str, ...] = ()
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str] = Field(default_factory=dict)
     prompt_diet: bool = False
 
 

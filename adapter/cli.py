@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import shlex
@@ -77,11 +78,15 @@ def _port(text: str) -> int:
 
 def _serve(config: Settings, key: str) -> int:
     log.set_up(config.log.level)
+    # What is made until the freeze stays for good. Looking through all of it for garbage takes 30 ms on a PC, now and again later.
+    gc.disable()
     # Imported here: `--help` and wrong flags need no aiohttp.
     from adapter.server.app import build_app
     from adapter.server.run import CannotListen, serve
 
     app = build_app(config, keys=(key, *config.auth.keys))
+    gc.freeze()
+    gc.enable()
     try:
         asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
     except (CannotListen, SettingsError) as exc:  # the latter for a key that is not where an engine's settings say

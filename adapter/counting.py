@@ -15,10 +15,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.chat import Chat, Usage, UsageSource
-from adapter.engines.llama.model_file import model_path
-from adapter.engines.llama.vocabulary_host import VocabularyHost
+
+if TYPE_CHECKING:
+    from adapter.engines.llama.vocabulary_host import VocabularyHost
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,9 @@ class TokenCounter:
 
     def _host(self, path: Path) -> VocabularyHost:
         """The one that was not used for longest makes room for a new one."""
+        # What runs processes is imported when there is one to run.
+        from adapter.engines.llama.vocabulary_host import VocabularyHost
+
         host = self._hosts.pop(path, None) or VocabularyHost(path)
         self._hosts[path] = host
         if len(self._hosts) > MAX_HOSTS:
@@ -151,7 +156,11 @@ def find_files(home: Path, configured: Mapping[str, str]) -> VocabularyFiles:
     """Reads the disk. Nothing without llama-cpp-python, which does the counting."""
     if any(importlib.util.find_spec(module) is None for module in ("llama_cpp", "jinja2")):
         return VocabularyFiles()
-    named = {engine: model_path(model, home) for engine, model in configured.items()}
+    named: dict[str, Path] = {}
+    if configured:
+        from adapter.engines.llama.model_file import model_path
+
+        named = {engine: model_path(model, home) for engine, model in configured.items()}
     by_name: dict[str, Path] = {}
     fetched = sorted(path for path in (home / "models").glob("*.gguf") if not path.name.startswith("."))
     for path in fetched:

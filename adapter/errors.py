@@ -168,6 +168,8 @@ class UpstreamUnreachable(EngineUnavailable):
 class UpstreamProtocol(AdapterError):
     status = 502
     code = "upstream_protocol"
+    # A stream that began well and ended without a byte: so some servers tell of a failure.
+    silent = False
 
 
 class UpstreamRefused(AdapterError):

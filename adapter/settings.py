@@ -146,7 +146,7 @@ class RouterSettings(Section):
     retry_after: Annotated[float, Field(ge=0, le=60)] = 0.5
     retry_policy: RetryPolicy = RetryPolicy()
     default_fallbacks: tuple[str, ...] = ()
-    aliases: dict[str, str] = Field(default_factory=dict)
+    aliases: dict[str, str] = Field(default={})
     prompt_diet: bool = False
 
 

@@ -106,7 +106,7 @@ class OpenaiSettings(EngineBase):
     url: its base, usually ending in `/v1`. key: as text, or as `os.environ/NAME` or `file:PATH`. models: our name -> its name, for what may be asked for; empty means
     everything that it lists, under its own names. capacity: answers at a time; what is beyond waits here. tools, schema: `native` is believed, `checked` is checked
     and asked for again, `none` is emulated here, `auto` finds out by one small request. usage: whether it sends usage in streams when asked.
-    max_tokens_field: how it calls the limit. context_tokens: where its list of models does not say. headers: sent with every request.
+    max_tokens_field: how it calls the limit. context_tokens: where its list of models does not say. embeddings: models that make vectors, where no name says so. headers: sent with every request.
     """
 
     kind: Literal["openai"]
@@ -120,6 +120,7 @@ class OpenaiSettings(EngineBase):
     usage: Literal["auto", "yes", "no"] = "auto"
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     vision: bool = False
+    embeddings: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     connect_s: Seconds = 5.0
     first_token_s: Seconds = 300.0
     between_tokens_s: Seconds = 60.0

@@ -103,7 +103,10 @@ def _fields(chat: Chat, model: Model, tools: Sequence[Json]) -> Json:
 
 
 def unheeded(chat: Chat) -> tuple[str, ...]:
-    """The request's fields, in OpenAI's names, that are set but have no effect on any model of LocalLLM (7.1)."""
+    """The request's fields, in OpenAI's names, that are set but have no effect on any model of LocalLLM (7.1).
+
+    Not what is kept to here: stop strings, limits, forms, and how many calls there may be.
+    """
     sampling = chat.sampling
     given = {
         "top_p": sampling.top_p is not None,
@@ -116,7 +119,6 @@ def unheeded(chat: Chat) -> tuple[str, ...]:
         "logit_bias": bool(sampling.logit_bias),
         "reasoning_effort": chat.reasoning.effort is not None or chat.reasoning.max_tokens is not None,
         "chat_template_kwargs": chat.template_options.strip() not in ("", "{}"),
-        "parallel_tool_calls": bool(chat.tools) and not chat.tool_choice.parallel,
     }
     return tuple(name for name, is_set in given.items() if is_set)
 

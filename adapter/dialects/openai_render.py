@@ -118,8 +118,11 @@ def render_error(error: AdapterError) -> Json:
 # --- models ---------------------------------------------------------------------------------------------------
 
 
-def render_model(name: str, card: ModelCard, *, engine: str, created: int) -> Json:
-    """One model object. LiteLLM reads the sizes, which must be integers (`protocols/clients.md` 2.10)."""
+def render_model(name: str, card: ModelCard, *, engine: str, created: int, instance: str = "") -> Json:
+    """One model object. LiteLLM reads the sizes, which must be integers (`protocols/clients.md` 2.10).
+
+    instance: this Farmhand's id; `via` then says through which ones the model is reached, so that none lists its own as another's.
+    """
     extension: Json = {
         "engine": engine,
         "model": card.id,
@@ -131,6 +134,8 @@ def render_model(name: str, card: ModelCard, *, engine: str, created: int) -> Js
         extension["emulated"] = sorted(around)
     if Can.EMBEDDINGS in card.can and card.embedding_size:
         extension["embedding_size"] = card.embedding_size
+    if instance:
+        extension["via"] = [instance, *card.via]
     return {
         "id": name,
         "object": "model",

@@ -7,7 +7,15 @@ from typing import Any
 
 from adapter.chat import ChoiceFinished, Event, Finished, FinishReason, Usage, UsageSource
 from adapter.dialects.upstream_openai_choice import Choice
-from adapter.dialects.upstream_openai_errors import Peer, empty, in_stream, said, unfinished, unreadable
+from adapter.dialects.upstream_openai_errors import (
+    Peer,
+    empty,
+    in_stream,
+    said,
+    silent,
+    unfinished,
+    unreadable,
+)
 from adapter.tokens import estimate_tokens
 
 
@@ -42,6 +50,7 @@ class Answer:
         self._usage: Mapping[str, Any] = {}
         self._sources: Mapping[str, Any] = {}
         self._cut_here = False
+        self._fed_something = False
 
     @property
     def complete(self) -> bool:
@@ -55,6 +64,7 @@ class Answer:
 
     def feed(self, value: object) -> Iterator[Event]:
         """Raises the error that the value holds, and the others of `engines/base.py`."""
+        self._fed_something = True
         reason = said(value)
         if reason is not None:
             raise in_stream(reason, self._peer, model=self._model)
@@ -71,7 +81,7 @@ class Answer:
     def finish(self) -> Finished:
         """The stream has ended. Raises `UpstreamProtocol` if that was too early, or if there was nothing in it."""
         if not self.complete:
-            raise unfinished(self._peer)
+            raise unfinished(self._peer) if self._fed_something else silent(self._peer)
         first = self._choices[0]
         if not any(choice.said_something or self._is_explained(choice) for choice in self._choices):
             raise empty(self._peer)

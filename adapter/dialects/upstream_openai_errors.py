@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.dialects.openai_values import whole_text
+from adapter.dialects.upstream_openai_kinds import refuses_tools
 from adapter.errors import (
     AdapterError,
     BadRequest,
@@ -121,6 +122,8 @@ def failure(status: int, reason: Said, peer: Peer, *, retry_after: str | None = 
     too_long = context_error(reason, quoted)  # also as a 500: Ollama, older llama-server
     if too_long is not None:
         return too_long
+    if status >= 500 and (refused := _refused_after_all(reason, peer)):
+        return refused
     match status:
         case 400 | 413 | 422:
             return _bad_request(reason, f"{peer} refused the request{told}", model, peer)
@@ -151,9 +154,23 @@ def in_stream(reason: Said, peer: Peer, *, model: str = "") -> AdapterError:
     return failure(reason.status or 500, reason, peer, model=model)
 
 
-_NO_TOOLS = re.compile(
-    r"does not support (?:tools|functions)|requires? --jinja|enable-auto-tool-choice|tools? (?:is|are) not supported|tool-call-parser", re.IGNORECASE
-)
+# pydantic's words for a field of the body, as `python -m llama_cpp.server` sends them: with 500, and where in its source.
+_INVALID_FIELD = re.compile(r"validation errors?:\s.{0,200}'loc': \('body', '(\w{1,40})'", re.DOTALL)
+_TRACE = "\n\n  File "
+# Fields that ask for something a model or a server may lack, rather than being wrong.
+_ASKS_FOR_MUCH = {"response_format", "tools", "tool_choice", "grammar", "functions"}
+
+
+def _refused_after_all(reason: Said, peer: Peer) -> BadRequest | None:
+    """A refusal with a status of 500: the request is at fault, and the server alive."""
+    text = f'{peer} refused the request: "{peer.quote(reason.message.partition(_TRACE)[0])}".'
+    if refuses_tools(reason.message):
+        return NotCapable(text, param="tools")
+    found = _INVALID_FIELD.search(reason.message[:4_096])
+    if found is None:
+        return None
+    param = found.group(1)
+    return (NotCapable if param in _ASKS_FOR_MUCH else BadRequest)(text, param=param)
 
 
 def _bad_request(reason: Said, text: str, model: str, peer: Peer) -> AdapterError:
@@ -164,7 +181,7 @@ def _bad_request(reason: Said, text: str, model: str, peer: Peer) -> AdapterErro
         return _not_found(reason, peer, f': "{peer.quote(reason.message)}"', model)
     if "not_capable" in codes:
         return NotCapable(f"{text}.", param=reason.param)
-    if _NO_TOOLS.search(reason.message):
+    if refuses_tools(reason.message):
         return NotCapable(f"{text}.", param="tools")
     return BadRequest(f"{text}.", param=reason.param)
 
@@ -281,6 +298,13 @@ def unreadable(peer: Peer, what: str, data: bytes = b"") -> UpstreamProtocol:
 
 def empty(peer: Peer) -> UpstreamProtocol:
     return UpstreamProtocol(f"{peer} ended its answer without a single character of it. Ask again; if it stays so, try another model.")
+
+
+def silent(peer: Peer) -> UpstreamProtocol:
+    """So `python -m llama_cpp.server` tells of a failure; asked for without `stream`, it says which."""
+    error = UpstreamProtocol(f"{peer} ended its answer without a byte. Ask again; if it stays so, look into its log.")
+    error.silent = True
+    return error
 
 
 def unfinished(peer: Peer) -> UpstreamProtocol:

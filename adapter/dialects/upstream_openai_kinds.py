@@ -4,12 +4,12 @@ Who a server is shows in its list of models (`owned_by`, keys of its own), in th
 answer is generated to find out. What each of them does was read in its documentation and source:
 
     farmhand       our own; each model says what it can do under `farmhand.can`
-    llama-server   llama.cpp tools/server: grammars for tools and schemas, goes on with a last assistant message
+    llama-server   llama.cpp tools/server: grammars for tools (where the template has them) and schemas, goes on with a last assistant message
     vllm, sglang   schemas by grammar; tools by a parser that has to be switched on, unconstrained with "auto"
     ollama         no `n`, no `max_completion_tokens`, `tool_choice` not obeyed; schemas by a grammar that leaves words out
     lmstudio       schemas by grammar, tools by a parser; no `n`, no logprobs in chats
     mlx            mlx_lm.server: tools by a parser, no schemas
-    llama-cpp-py   python -m llama_cpp.server: schemas only as `json_object` with a schema; no usage in streams
+    llama-cpp-py   python -m llama_cpp.server: schemas only as `json_object` with a schema; no usage in streams; a failure in a stream is silence
     openvino       OpenVINO model server: schemas by grammar, tools by a parser
     afm            Apple's model: no tools, no schemas that it keeps to
     openai         api.openai.com: limits only as `max_completion_tokens`, vendor fields are refused
@@ -55,7 +55,7 @@ class Trust(StrEnum):
 class Dialect:
     """How one kind of server wants to be spoken to.
 
-    tools, schema: see `Trust`. can: what else its chat models can do. limit_field: what it calls `max_tokens`. any_limit: it knows both
+    tools, schema: see `Trust`. tools_by_template: with tools it is as the model's template says (`upstream_openai_models.py`). can: what else its chat models can do. limit_field: what it calls `max_tokens`. any_limit: it knows both
     names. usage: it sends usage in streams when asked. fields: what it knows beyond OpenAI's own fields. repeat_field: what it calls the repeat
     penalty, "" for not at all. developer: it knows that role. named_schema: it takes `json_schema` (else `json_object` with a schema).
     prefill_fields: what makes it go on with a last assistant message, where it must be told to. max_stops: how many stop strings
@@ -64,6 +64,7 @@ class Dialect:
 
     tools: Trust = Trust.CHECKED
     schema: Trust = Trust.CHECKED
+    tools_by_template: bool = False
     can: frozenset[Can] = frozenset({Can.COMPLETIONS})
     limit_field: str = "max_tokens"
     any_limit: bool = False
@@ -88,7 +89,7 @@ DIALECTS: Mapping[Kind, Dialect] = {
         fields=_SAMPLERS | _TEMPLATE | {"repeat_penalty", "regex", "grammar", "json_schema", "max_reasoning_tokens", "session_id", "reasoning"},
     ),
     Kind.LLAMA_SERVER: Dialect(
-        tools=Trust.NATIVE, schema=Trust.NATIVE, any_limit=True, repeat_field="repeat_penalty", developer=True,
+        tools=Trust.NATIVE, schema=Trust.NATIVE, tools_by_template=True, any_limit=True, repeat_field="repeat_penalty", developer=True,
         can=frozenset({Can.LOGPROBS, Can.LOGIT_BIAS, Can.COMPLETIONS, Can.CONTINUE, Can.GRAMMAR}),
         fields=_SAMPLERS | _TEMPLATE | {"repeat_penalty", "grammar", "json_schema", "thinking_budget_tokens"},
     ),
@@ -114,8 +115,8 @@ DIALECTS: Mapping[Kind, Dialect] = {
     ),
     Kind.LLAMA_CPP_PYTHON: Dialect(
         tools=Trust.NONE, schema=Trust.CHECKED, usage=False, named_schema=False, repeat_field="repeat_penalty",
-        can=frozenset({Can.LOGPROBS, Can.LOGIT_BIAS, Can.COMPLETIONS, Can.GRAMMAR}),
-        fields=_SAMPLERS | {"repeat_penalty", "grammar"},
+        # It has grammars, but one that does not parse kills it.
+        can=frozenset({Can.LOGPROBS, Can.LOGIT_BIAS, Can.COMPLETIONS}), fields=_SAMPLERS | {"repeat_penalty"},
     ),
     Kind.OPENVINO: Dialect(
         tools=Trust.CHECKED, schema=Trust.NATIVE, any_limit=True, repeat_field="repetition_penalty",
@@ -204,7 +205,7 @@ def dialect_of(
     """The table's entry, with what the configuration says in place of it (`OpenaiSettings`)."""
     dialect = DIALECTS[kind]
     if tools != "auto":
-        dialect = replace(dialect, tools=Trust(tools))
+        dialect = replace(dialect, tools=Trust(tools), tools_by_template=False)
     if schema != "auto":
         dialect = replace(dialect, schema=Trust(schema))
     if usage != "auto":
@@ -214,6 +215,10 @@ def dialect_of(
     return dialect
 
 
+_WANTS_JSON_OBJECT = "should be 'text' or 'json_object'"
+_NO_TOOLS = re.compile(
+    r"does not support (?:tools|functions)|requires? --jinja|enable-auto-tool-choice|tools? (?:is|are) not supported|tool-call-parser", re.IGNORECASE
+)
 _NEEDS_NEW_NAME = re.compile(r"max_tokens.{0,200}max_completion_tokens", re.DOTALL)
 
 
@@ -223,4 +228,11 @@ def learned(dialect: Dialect, refusal: str) -> Dialect | None:
         return replace(dialect, limit_field="max_completion_tokens", any_limit=False)
     if dialect.usage and "stream_options" in refusal:
         return replace(dialect, usage=False)
+    if dialect.named_schema and _WANTS_JSON_OBJECT in refusal:
+        return replace(dialect, named_schema=False)
     return None
+
+
+def refuses_tools(refusal: str) -> bool:
+    """Is it tools as such that are refused: for want of a template, a parser, a flag?"""
+    return _NO_TOOLS.search(refusal) is not None

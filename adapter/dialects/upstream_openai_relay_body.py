@@ -87,4 +87,14 @@ def adapted(body: bytes, dialect: Dialect) -> bytes:
             value[dialect.limit_field] = value.pop(name)
     if not dialect.usage:
         value.pop("stream_options", None)
+    form = value.get("response_format")
+    if not dialect.named_schema and isinstance(form, dict) and isinstance(named := form.get("json_schema"), dict):
+        value["response_format"] = {"type": "json_object", "schema": named.get("schema", {})}
     return dump(value)
+
+
+def plainly(body: bytes) -> bytes:
+    """The same request without `stream`."""
+    value = json.loads(body)
+    value.pop("stream_options", None)
+    return dump({**value, "stream": False})

@@ -12,7 +12,15 @@ from typing import Any
 
 from adapter.chat import FinishReason
 from adapter.dialects.upstream_openai_choice import reason_of, text_in
-from adapter.dialects.upstream_openai_errors import Peer, empty, in_stream, said, unfinished, unreadable
+from adapter.dialects.upstream_openai_errors import (
+    Peer,
+    empty,
+    in_stream,
+    said,
+    silent,
+    unfinished,
+    unreadable,
+)
 from adapter.dialects.upstream_openai_frames import (
     DONE,
     MalformedFrame,
@@ -138,7 +146,7 @@ class RelayScan:
             rest = self._examined(held.rstrip(b"\r\n") + b"\n\n")
             self.check()
         if not self.complete:
-            raise unfinished(self._peer)
+            raise unfinished(self._peer) if self.frames or rest else silent(self._peer)
         if not self.done:  # harmless for all clients, and what was to say has been said
             rest += self._close() + DONE_FRAME
             self.check()

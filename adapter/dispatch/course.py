@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapter.engines.base import Can
 from adapter.errors import AdapterError, BadRequest, ContextTooLong, LoopDetected, NotCapable
@@ -74,6 +74,9 @@ class Course:
         if self._broken is not None:
             self._broken, self._code, self._over = target, error.code, not continues
             return
+        if _lacks_tools(error) and not begun and Can.TOOLS not in target.emulated:
+            # It said that it could, and cannot: the next thing to try is to do it around the same model.
+            self._waiting.insert(0, replace(target, emulated=target.emulated | {Can.TOOLS}))
         # The first one's error is the best engine's, and its remedy the most useful.
         self.error = self.error or error
         if isinstance(error, ContextTooLong):
@@ -106,6 +109,10 @@ class Course:
                 self._continuations += 1
                 return Step(target, continues=broken, code=self._code)
         return None
+
+
+def _lacks_tools(error: AdapterError) -> bool:
+    return isinstance(error, NotCapable) and error.param == "tools"
 
 
 def is_the_requests_fault(error: AdapterError) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.dispatch.progress import Progress
 from adapter.dispatch.shorten import shortened
 from adapter.dispatch.stages import answer_of
-from adapter.engines.base import Engine, Seated, Tokenizes, Unheeding, Wire
+from adapter.engines.base import Engine, Relays, Seated, Tokenizes, Unheeding, Wire
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
 from adapter.queueing.gate import Gate, GateState
+from adapter.queueing.place import Place
 from adapter.retries import retries_for
 from adapter.routing import Target
 from adapter.settings import RouterSettings, Settings
@@ -65,6 +66,9 @@ class Dispatcher:
             name: Gate(engine=name, capacity=engine.capacity, queue=queue, now_s=now_s)
             for name, engine, queue in _seated(registry, settings)
         }
+        # Asking a class whether it has a protocol's methods costs more than a small request's routing.
+        self._seated = {name: engine for name, engine, _ in _seated(registry, settings)}
+        self._relays = {n: e for n, e in registry.engines.items() if isinstance(e, Relays)}
         self._unheeding = {n: e for n, e in registry.engines.items() if isinstance(e, Unheeding)}
         self._settings = {entry.name: entry for entry in settings.engine}
         registry.on_answer = lambda engine: self.breakers.answers(engine, now_s())
@@ -179,75 +183,61 @@ class Dispatcher:
     async def _step(
         self, job: Job, step: Step, progress: Progress, held: list[Item]
     ) -> AsyncGenerator[Item, None]:
-        """held: what a plain answer has so far; it is passed on with its end."""
-        with self._verdict(step.target) as verdict:
+        """The items of one target, as they come for a stream, all at once at the end of a plain answer (`held` until then).
+
+        One function, since each iterator around another is paid for with every chunk.
+        """
+        target, verdict = step.target, _Verdict(self.breakers, step.target, self._now_s)
+        engine = self._registry.engine(target.engine)
+        place: Place | None = None
+        complete, used = False, 0
+        try:
             if step.pause_s:
                 await asyncio.sleep(step.pause_s)
-            used = 0
-            job.asked.clear()
             if step.continues is not None:
-                job.asked.append(NOBODY)  # of two who answer, neither's count is the answer's
-                used = await self._used(step.target, progress.text)
+                used = await self._used(target, progress.text)
                 rest = continuation(job.request, progress.text, used)
                 if rest is None:
                     for one in held:
                         yield one
                     yield _complete_by_length(job.request, used)
                     return
-                logger.info("answer continued engine=%s model=%s", step.target.engine, step.target.model)
+                logger.info("answer continued engine=%s model=%s", target.engine, target.model)
                 yield _seam(step.continues, step, progress)
-                job = replace(job, request=rest, wire=None)
-            yield step.target
-            if unheeded := self._unheeded(job, step.target):
+                job = replace(job, request=rest, wire=None, asked=[NOBODY])  # of two who answer, neither's count is the answer's
+            yield target
+            if unheeded := self._unheeded(job, target):
                 yield Remark("ignored", unheeded)
-            async with aclosing(self._passed_on(job, step.target, progress, held)) as items:
-                async for item in items:
-                    if isinstance(item, Finished):
-                        verdict.succeed()
-                        if used:
-                            item = joined_end(item, used)
-                        item = await self._counted(item, job, step.target, progress)
-                    yield item
-
-    async def _passed_on(
-        self, job: Job, target: Target, progress: Progress, held: list[Item]
-    ) -> AsyncGenerator[Item, None]:
-        """The items of one target: as they come for a stream, all at once at the end of a plain answer."""
-        async with aclosing(self._seated(job, target)) as items:
-            async for item in items:
-                progress.note(item)
-                if job.streaming or isinstance(item, Queued):
-                    yield item
-                    continue
-                held.append(item)
-                if isinstance(item, Finished):
-                    for one in held:
-                        yield one
-
-    async def _seated(self, job: Job, target: Target) -> AsyncGenerator[Item, None]:
-        engine = self._registry.engine(target.engine)
-        gate = self._gates.get(target.engine)
-        if gate is None:
-            async with aclosing(self._events(engine, target, job)) as events:
-                async for event in events:
-                    yield event
-            return
-        assert isinstance(engine, Seated)
-        place = gate.enter(job.caller)
-        complete = False
-        try:
-            yield Queued(place.position, place.depth, place.wait_s)
-            await place.wait()
+            if (gate := self._gates.get(target.engine)) is not None:
+                place = gate.enter(job.caller)
+                yield Queued(place.position, place.depth, place.wait_s)
+                if place.position:
+                    await place.wait()
             began_s = self._now_s()
             async with aclosing(self._events(engine, target, job)) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
+                async for item in events:
+                    progress.note(item)
+                    if isinstance(item, Finished):
                         complete = True
-                        place.learned(self._now_s() - began_s)
-                    yield event
+                        verdict.succeed()
+                        if place is not None:
+                            place.learned(self._now_s() - began_s)
+                        item = await self._counted(joined_end(item, used) if used else item, job, target, progress)
+                        for one in held:
+                            yield one
+                        yield item
+                    elif job.streaming:
+                        yield item
+                    else:
+                        held.append(item)
+        except AdapterError as exc:
+            verdict.fail(exc)
+            raise
         finally:
-            # An app works on for somebody who has left; its seat is not free before that is over.
-            place.leave(after=None if complete else engine.settled())
+            verdict.abandon()
+            if place is not None:
+                # An app works on for somebody who has left; its seat is not free before that is over.
+                place.leave(after=None if complete else self._seated[target.engine].settled())
 
     def _unheeded(self, job: Job, target: Target) -> tuple[str, ...]:
         engine = self._unheeding.get(target.engine)
@@ -260,6 +250,7 @@ class Dispatcher:
             engine,
             target,
             job.request,
+            relays=self._relays.get(target.engine),
             wire=job.wire,
             streaming=job.streaming,
             settings=self._settings.get(target.engine),
@@ -289,20 +280,6 @@ class Dispatcher:
             return end
         usage = await self._counter.counted(end.usage, job.asked[0], said, engine=target.engine, model=target.model)
         return replace(end, usage=usage)
-
-    # --- who may be asked ---------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _verdict(self, target: Target) -> Iterator[_Verdict]:
-        """Tell the breakers how it went, whatever ends the block."""
-        verdict = _Verdict(self.breakers, target, self._now_s)
-        try:
-            yield verdict
-        except AdapterError as exc:
-            verdict.fail(exc)
-            raise
-        finally:
-            verdict.abandon()
 
 
 class _Verdict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from adapter.chat import Chat, Completion, ReasoningDelta, TextDelta, ToolCallDelta
-from adapter.dialects.upstream_openai_relay import relayed
 from adapter.dispatch.items import Item
 from adapter.engines.base import Raw
 
@@ -43,6 +42,8 @@ class Progress:
         """An attempt is over: read what was relayed in it. Done once an attempt, not once a chunk."""
         if not self._raw:
             return
+        from adapter.dialects.upstream_openai_relay import relayed  # not for those who have no such upstream
+
         seen = relayed(b"".join(self._raw))
         self._raw.clear()
         self._parts.append(seen.text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapter.chat import Chat
-from adapter.diet import diet, scaled_count
 from adapter.dispatch.items import Remark
 from adapter.errors import AdapterError, ContextTooLong
 from adapter.routing import Target
@@ -19,6 +18,8 @@ def shortened(chat: Chat, targets: Sequence[Target], error: AdapterError) -> tup
 
     Raises `error` where nothing is known of anybody's context, and `ContextTooLong` where no rule helps enough.
     """
+    from adapter.diet import diet, scaled_count  # off unless configured; this runs in a thread
+
     known = [target for target in targets if target.card]
     if not known:
         raise error

@@ -23,23 +23,24 @@ def answer_of(
     request: Chat | Completion,
     *,
     wire: Wire | None,
+    relays: Relays | None,
     streaming: bool,
     settings: EngineSettings | None,
     asked: list[Chat],
 ) -> AsyncGenerator[Item, None]:
     """The items of `engine`'s answer to `request`, which is asked for by the engine's own name for the model.
 
-    wire: the request's bytes, to be passed on if nothing needs changing. settings: the engine's; `None` for one that was not configured.
+    wire: the request's bytes, to be passed on by `relays`, the engine if it can, where nothing needs changing. settings: the engine's; `None` for one that was not configured.
     asked: what the engine got in the end is added to it.
     """
     if isinstance(request, Completion):
         assert isinstance(engine, Completes)  # the registry believes no card that claims otherwise
         return engine.complete(replace(request, model=target.model))
-    chat = replace(request, model=target.model)
+    chat = request if request.model == target.model else replace(request, model=target.model)
     checked = _asked_for(chat) & (target.card.checked if target.card else frozenset())
     marks = target.card is not None and wants_line_marks(target.card, settings) and chat.output is None
-    if wire is not None and isinstance(engine, Relays) and not (target.emulated or checked or marks):
-        relayed = engine.relay(chat, wire)
+    if wire is not None and relays is not None and not (target.emulated or checked or marks):
+        relayed = relays.relay(chat, wire)
         if relayed is not None:
             return relayed
 
@@ -49,7 +50,9 @@ def answer_of(
 
     begin: Begin = partial(marked, begin=generate) if marks else generate
     if target.emulated or checked:
-        from adapter.emulate.driver import emulated  # with all of `calls` and `constrain`: not for those who need none of it
+        from adapter.emulate.driver import (
+            emulated,  # with all of `calls` and `constrain`: not for those who need none of it
+        )
 
         return emulated(chat, begin, prompted=target.emulated, checked=checked, streaming=streaming)
     return begin(chat)

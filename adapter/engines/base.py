@@ -63,7 +63,8 @@ class ModelCard:
     first, `protocols/inferrlm.md` 13.1). loaded: in memory now, so that the next answer starts quickly.
     embedding_size: width of the vectors of a model with `Can.EMBEDDINGS`, 0 where it is not known. checked: capabilities among
     `can` that the engine has but does not enforce: what it answers is checked against the request, and asked for again if wrong.
-    stopgap: the bundled demo model, which answers only where nobody else can.
+    stopgap: the bundled demo model, which answers only where nobody else can. via: the ids of the Farmhands through which it is reached,
+    the nearest first; empty for what is no other Farmhand's.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ModelCard:
     embedding_size: int = 0
     checked: frozenset[Can] = frozenset()
     stopgap: bool = False
+    via: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,10 +187,11 @@ async def _records(response: aiohttp.ClientResponse) -> AsyncGenerator[list[Reco
     try:
         while not decoder.done and (data := await response.content.readany()):
             records = decoder.feed(data)
-            for record in records:
-                if isinstance(record, Refusal):
-                    raise Refused(record)
-            yield records
+            refusal = next((record for record in records if isinstance(record, Refusal)), None)
+            # Text may have come together with the error that ends it; the client gets it, and whoever goes on begins behind it.
+            yield records if refusal is None else records[: records.index(refusal)]
+            if refusal is not None:
+                raise Refused(refusal)
     except (aiohttp.ClientError, OSError) as exc:
         # The app cuts its chunked body when it fails in the middle (8.5); a crash looks the same.
         raise cut_stream() from exc

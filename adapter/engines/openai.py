@@ -23,15 +23,23 @@ from adapter.dialects.hops import HOPS_HEADER, render_hops
 from adapter.dialects.upstream_openai_answer import Answer
 from adapter.dialects.upstream_openai_embeddings import read_embedding
 from adapter.dialects.upstream_openai_errors import Peer, failure, no_first_token, read_error
-from adapter.dialects.upstream_openai_kinds import Dialect
+from adapter.dialects.upstream_openai_kinds import Dialect, refuses_tools
 from adapter.dialects.upstream_openai_models import cards
-from adapter.dialects.upstream_openai_relay_body import adapted, relay_body
+from adapter.dialects.upstream_openai_relay_body import adapted, plainly, relay_body
 from adapter.dialects.upstream_openai_request import render_chat, render_completion, render_embedding
 from adapter.engines.base import Health, ModelCard, Raw, Wire
 from adapter.engines.openai_http import MAX_BODY_BYTES, Session
 from adapter.engines.openai_probe import LIST_S, Prober
 from adapter.engines.openai_run import Limits, Request, Run
-from adapter.errors import AdapterError, BadRequest, ContextTooLong, ModelNotFound, UpstreamUnreachable
+from adapter.errors import (
+    AdapterError,
+    BadRequest,
+    ContextTooLong,
+    ModelNotFound,
+    NotCapable,
+    UpstreamProtocol,
+    UpstreamUnreachable,
+)
 from adapter.secrets import read_secret
 from adapter.settings import OpenaiSettings
 from adapter.tokens import estimate_prompt_tokens, estimate_tokens
@@ -42,6 +50,7 @@ HEALTH_S = 2.0
 # Words that one request may find out to be wrong: the name of the limit, and asking for usage.
 MAX_LESSONS = 2
 _Request = TypeVar("_Request", Chat, Completion)
+_Part = TypeVar("_Part", bound=Event | Raw)
 
 
 class OpenaiEngine:
@@ -103,6 +112,8 @@ class OpenaiEngine:
             context_tokens=settings.context_tokens,
             vision=settings.vision,
             instance=self._instance,
+            embeddings=settings.embeddings,
+            toolless=self._prober.toolless,
         )
 
     async def health(self) -> Health:
@@ -139,8 +150,9 @@ class OpenaiEngine:
             body = render_chat(_named(chat, model), dialect, max_tokens=self._default_limit)
             return Request("/chat/completions", body, self._hops(chat.hops), model)
 
-        async for event in self._answered(ask, answer):
-            yield event
+        async with aclosing(self._asked(ask, lambda run: run.events(answer))) as events:
+            async for event in events:
+                yield event
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Event, None]:
         model = self._theirs(completion.model)
@@ -162,25 +174,39 @@ class OpenaiEngine:
             body = render_completion(_named(completion, model), dialect, max_tokens=self._default_limit)
             return Request("/completions", body, self._hops(completion.hops), model)
 
-        async for event in self._answered(ask, answer):
-            yield event
+        async with aclosing(self._asked(ask, lambda run: run.events(answer))) as events:
+            async for event in events:
+                yield event
 
-    async def _answered(self, ask: Callable[[Dialect], Request], answer: Answer) -> AsyncGenerator[Event, None]:
-        """Asked again, in other words, where the first refusal says that it is about the words."""
-        dialect: Dialect | None = await self._dialect()
-        for _ in range(1 + MAX_LESSONS):
-            assert dialect is not None
-            run = Run(self._session, self._peer, ask(dialect), self._limits)
+    async def _asked(
+        self, ask: Callable[[Dialect], Request], begin: Callable[[Run], AsyncGenerator[_Part, None]]
+    ) -> AsyncGenerator[_Part, None]:
+        """What `begin` makes of the answer. Asked again, in other words, where a refusal says that it is about the words, and once without
+        `stream` where a stream ended without a byte."""
+        request = ask(await self._dialect())
+        lessons, started, plain = 0, False, False
+        while True:
+            run = Run(self._session, self._peer, request, self._limits)
             try:
-                async with aclosing(run.events(answer)) as events:
-                    async for event in events:
-                        yield event
+                async with aclosing(begin(run)) as parts:
+                    async for part in parts:
+                        if started and isinstance(part, Started):
+                            continue  # of the first ask, which said nothing else
+                        yield part
                 return
             except AdapterError as exc:
-                self._learn_from(exc)
+                self._learn_from(exc, request.model)
+                if isinstance(exc, UpstreamProtocol) and exc.silent and not plain:
+                    request, started, plain = replace(request, body=plainly(request.body)), True, True
+                    continue
                 dialect = self._prober.learn(exc.message) if isinstance(exc, BadRequest) and not run.started else None
-                if dialect is None:
+                lessons += 1
+                if dialect is None or lessons > MAX_LESSONS:
                     raise
+                request = ask(dialect)
+            finally:
+                if run.needs_care:
+                    self._careful.add(request.model)
 
     async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
         theirs = self._theirs(model)
@@ -231,25 +257,10 @@ class OpenaiEngine:
             made_up=uuid.uuid4().hex[:16],
             max_tokens=chat.sampling.max_tokens,
         )
-        return self._relayed(request, stream=wire.stream)
+        def ask(now: Dialect) -> Request:
+            return request if now is dialect else replace(request, body=adapted(body, now))
 
-    async def _relayed(self, request: Request, *, stream: bool) -> AsyncGenerator[Started | Raw | Finished, None]:
-        for _ in range(1 + MAX_LESSONS):
-            run = Run(self._session, self._peer, request, self._limits)
-            try:
-                async with aclosing(run.relayed(stream=stream)) as parts:
-                    async for part in parts:
-                        yield part
-                return
-            except AdapterError as exc:
-                self._learn_from(exc)
-                dialect = self._prober.learn(exc.message) if isinstance(exc, BadRequest) and not run.started else None
-                if dialect is None:
-                    raise
-                request = replace(request, body=adapted(request.body, dialect))
-            finally:
-                if run.needs_care:
-                    self._careful.add(request.model)
+        return self._asked(ask, lambda run: run.relayed(stream=wire.stream))
 
     # --- shared --------------------------------------------------------------------------------------------
 
@@ -275,10 +286,12 @@ class OpenaiEngine:
             headers[HOPS_HEADER] = render_hops(passed)
         return headers
 
-    def _learn_from(self, exc: AdapterError) -> None:
-        """What comes back after this may be another server, or another version of it."""
+    def _learn_from(self, exc: AdapterError, model: str = "") -> None:
+        """What comes back after this may be another server, or another version of it. model: whom the request was for."""
         if isinstance(exc, UpstreamUnreachable | ModelNotFound):
             self._prober.forget()
+        elif isinstance(exc, NotCapable) and exc.param == "tools" and refuses_tools(exc.message):
+            self._prober.learn_toolless(model)
 
 
 def _named(request: _Request, model: str) -> _Request:

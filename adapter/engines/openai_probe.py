@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 LIST_S = 2.0
 PROBE_S = 1.0
+# How long a refusal of tools is remembered: somebody may start the server again with the flag that was missing.
+TOOLLESS_S = 600.0
 _VERSION_ENDS = ("/v1", "/v2", "/v3", "/api/v1", "/openai/v1")
 
 
@@ -58,6 +60,7 @@ class Prober:
         self._kind: Kind | None = None
         self._dialect: Dialect | None = None
         self._asking = asyncio.Lock()
+        self._toolless: dict[str, float] = {}
 
     @property
     def known(self) -> Dialect | None:
@@ -86,9 +89,21 @@ class Prober:
         self._dialect = found
         return found
 
+    def learn_toolless(self, model: str) -> None:
+        """The model, by the server's name, has refused tools as such. Not believed against the configuration."""
+        if self._settings.tools == "auto":
+            self._toolless[model] = asyncio.get_running_loop().time() + TOOLLESS_S
+
+    @property
+    def toolless(self) -> frozenset[str]:
+        """Models that have refused tools lately."""
+        now_s = asyncio.get_running_loop().time() if self._toolless else 0.0
+        return frozenset(model for model, until_s in self._toolless.items() if until_s > now_s)
+
     def forget(self) -> None:
         """It went away; what comes back may be another one."""
         self._kind = self._dialect = None
+        self._toolless.clear()
 
     async def listed(self) -> Listed:
         """Ask for the models, and who it is if that is not known. Raises our errors; a missing list is none where the configuration names models."""

@@ -261,9 +261,12 @@ class Run:
 
     async def _rest(self, response: aiohttp.ClientResponse, patience: Patience, first: bytes) -> bytes:
         data = bytearray(first)
+        self._begun = self._begun or bool(first.strip())
+        patience.heard(self._limit(complete=False))
         while piece := await self._read(response, patience, complete=False):
             data += piece
-            patience.heard(self._limits.first_token_s)
+            self._begun = self._begun or bool(piece.strip())  # blanks keep a connection alive, and say nothing
+            patience.heard(self._limit(complete=False))
             if len(data) > MAX_BODY_BYTES:
                 raise unreadable(self._peer, f"sent an answer of more than {MAX_BODY_BYTES} bytes", bytes(data[:200]))
         return bytes(data)

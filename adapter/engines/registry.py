@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from adapter.chat import Chat, Completion, Embedding, Event, Message, Started, Tokens
+from adapter.chat import Embedding, Message, Tokens
+from adapter.dispatch.course import is_the_requests_fault
 from adapter.engines.base import (
     Adjusts,
     Can,
@@ -22,9 +22,9 @@ from adapter.engines.base import (
     Health,
     ModelCard,
     Pressure,
+    Relays,
     Tokenizes,
 )
-from adapter.dispatch.course import is_the_requests_fault
 from adapter.errors import AdapterError
 from adapter.routing import NO_NEEDS, Listing, Needs, Target, resolve
 from adapter.settings import EngineSettings, RouterSettings, Settings
@@ -45,6 +45,8 @@ ENGINE_CLASSES = {
 LISTING_S = 3.0
 # How long an engine may take for it: everybody's request waits meanwhile. Engines bound themselves to about 2 s.
 ASK_S = 5.0
+# How long somebody who cannot be kept waiting waits for a list that is not known at all yet.
+HURRY_S = 0.25
 
 
 def build_engine(settings: EngineSettings, home: Path, instance: str = "") -> Engine:
@@ -109,14 +111,19 @@ class Registry:
         answers = await asyncio.gather(*(engine.health() for engine in self._engines.values()))
         return dict(zip(self._engines, answers, strict=True))
 
-    async def listings(self) -> list[Listing]:
-        """Every engine's models, at most `LISTING_S` old, in order of preference."""
+    async def listings(self, *, waiting: bool = True) -> list[Listing]:
+        """Every engine's models, at most `LISTING_S` old, in order of preference.
+
+        Not waiting is for another Farmhand that asks: what other servers have is then told from memory while they are asked anew, since one of
+        them may be the one that asks, and wait for us in turn.
+        """
         oldest_s = asyncio.get_running_loop().time() - LISTING_S
         known = [self._known.get(name) for name in self._engines]
         fresh = [one.listing for one in known if one is not None and one.at_s > oldest_s]
         if len(fresh) == len(known):  # nearly always: no task for each engine and request
             return fresh
-        return list(await asyncio.gather(*(self._listing(engine) for engine in self._engines.values())))
+        ask = self._listing if waiting else self._remembered
+        return list(await asyncio.gather(*(ask(engine) for engine in self._engines.values())))
 
     async def targets(
         self,
@@ -144,11 +151,29 @@ class Registry:
         known = self._known.get(engine.name)
         if known and asyncio.get_running_loop().time() - known.at_s < LISTING_S:
             return known.listing
+        return await asyncio.shield(self._question(engine))  # others wait for the same question
+
+    async def _remembered(self, engine: Engine) -> Listing:
+        """As `_listing`, but of another server what it said last, however long ago, and soon."""
+        if not isinstance(engine, Relays):
+            return await self._listing(engine)
+        known = self._known.get(engine.name)
+        if known:
+            if asyncio.get_running_loop().time() - known.at_s >= LISTING_S:
+                self._question(engine)
+            return known.listing
+        try:
+            async with asyncio.timeout(HURRY_S):
+                return await self._listing(engine)
+        except TimeoutError:
+            return Listing(engine.name, (), "It has not said yet which models it has.")
+
+    def _question(self, engine: Engine) -> asyncio.Task[Listing]:
         task = self._asking.get(engine.name)
         if task is None or task.done():
             task = asyncio.create_task(self._ask(engine), name=f"listing-{engine.name}")
             self._asking[engine.name] = task
-        return await asyncio.shield(task)  # others wait for the same question
+        return task
 
     async def _ask(self, engine: Engine) -> Listing:
         """Never raises: one engine that is broken must not take the others' models away."""

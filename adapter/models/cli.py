@@ -10,9 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from adapter import configuration
-from adapter.models import suggestions, words
+from adapter.models import words
 from adapter.models.failures import ModelsError
-from adapter.models.sources import HUB, parse_base, parse_sha256, parse_source
 
 if TYPE_CHECKING:
     from adapter.models.store import Entry, Store
@@ -85,6 +84,8 @@ def _list(store: Store, args: argparse.Namespace) -> int:
     if default not in [entry.name for entry in entries]:
         print(f"The default, {default}, is not there; choose another: farmhand models default NAME")
     if len(entries) == 1:
+        from adapter.models import suggestions
+
         print("\nNothing but the demo yet. These suit a phone:\n")
         print("\n".join(suggestions.lines()))
     return 0
@@ -120,6 +121,8 @@ def _for_programs(entry: Entry) -> dict[str, Any]:
 
 
 def _pull(store: Store, args: argparse.Namespace) -> int:
+    from adapter.models.sources import parse_sha256, parse_source
+
     settings = configuration.load().models
     source = parse_source(args.source, settings.mirror or _hub_of_environment())
     if not (args.name or source.file_name):
@@ -169,6 +172,8 @@ def _token() -> str | None:
 
 
 def _hub_of_environment() -> str:
+    from adapter.models.sources import HUB, parse_base
+
     named = os.environ.get("HF_ENDPOINT")
     return parse_base(named, "HF_ENDPOINT") if named else HUB
 
@@ -231,6 +236,8 @@ def _default(store: Store, args: argparse.Namespace) -> int:
 
 
 def _suggest(store: Store, args: argparse.Namespace) -> int:
+    from adapter.models import suggestions
+
     print("\n".join(suggestions.lines()))
     return 0
 

@@ -10,14 +10,15 @@ from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
-from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
-from adapter.dialects.openai_render import AnswerForm, Json, dump, render_error
+from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from adapter.dialects.openai_render import AnswerForm, dump, render_error
 from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.deadline import Deadline
+from adapter.server.output import Heartbeat, Output
 from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
@@ -61,7 +62,7 @@ class AnswerWriter:
     async def plain(self) -> web.Response:
         """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
         raw = b""
-        async with self._pumped() as pump:
+        async with self._pumped(direct=not self._deadline.partial) as pump, self._deadline.watching(pump):
             while (item := await self._deadline.next(pump, None)) is not None:
                 self._note(item)
                 match item:
@@ -78,12 +79,12 @@ class AnswerWriter:
 
     async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
         """Server-sent events. The status waits for the first text, an early failure, or `status_hold_s`."""
-        async with self._pumped() as pump:
+        async with self._pumped(hands_over=_is_raw) as pump, self._deadline.watching(pump):
             held = await self._held(pump, limits.status_hold_s)
             response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
             response.content_type = "text/event-stream"
             response.charset = "utf-8"
-            out = _Output(request, response, limits.write_stall_s)
+            out = Output(request, response, limits.write_stall_s)
             try:
                 await response.prepare(request)
                 await self._open(out, held)
@@ -91,14 +92,18 @@ class AnswerWriter:
                 await out.finish(b"" if self._relaying else sse.DONE)
             except ConnectionResetError:
                 self._trace.finish = CLIENT_GONE
+            except asyncio.CancelledError:
+                if (error := pump.why_cancelled()) is None:
+                    raise
+                await self._broken(out, error)
             except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
                 await self._broken(out, exc)
             return response
 
     # --- parts ----------------------------------------------------------------------------------------------
 
-    def _pumped(self) -> _Registered[Item]:
-        return _Registered(EventPump(self._events), self._answers)
+    def _pumped(self, *, direct: bool = False, hands_over: Callable[[Item], bool] = lambda _: False) -> _Registered[Item]:
+        return _Registered(EventPump(self._events, direct=direct, hands_over=hands_over), self._answers)
 
     async def _held(self, pump: EventPump[Item], hold_s: float) -> Item | None:
         """The first item with something to send, or `None` when the hold is over before there is one."""
@@ -114,7 +119,7 @@ class AnswerWriter:
             if isinstance(item, (*_SHOWN, Raw, Finished)):
                 return item
 
-    async def _open(self, out: _Output, held: Item | None) -> None:
+    async def _open(self, out: Output, held: Item | None) -> None:
         """What is said at once. Headers alone may wait inside aiohttp, so something must follow them."""
         if isinstance(held, Raw):
             return  # it has an opening of its own
@@ -125,11 +130,12 @@ class AnswerWriter:
             await out.send(chunk, more=True)
         await out.flush()
 
-    async def _relay(self, pump: EventPump[Item], item: Item | None, out: _Output, keepalive_s: float) -> None:
+    async def _relay(self, pump: EventPump[Item], item: Item | None, out: Output, keepalive_s: float) -> None:
         while True:
             if isinstance(item, Raw):
-                out.add(item.data)
-            elif isinstance(item, _SHOWN):
+                item = await self._pass_on(pump, item, out, keepalive_s)
+                continue
+            if isinstance(item, _SHOWN):
                 chunk = self._form.chunk(item)
                 if chunk is not None:
                     await out.send(chunk, more=True)
@@ -142,7 +148,25 @@ class AnswerWriter:
             item = await self._next_or_keepalive(pump, out, keepalive_s)
             self._note(item)
 
-    async def _next_or_keepalive(self, pump: EventPump[Item], out: _Output, keepalive_s: float) -> Item:
+    async def _pass_on(self, pump: EventPump[Item], raw: Raw, out: Output, keepalive_s: float) -> Item:
+        """Bytes, and what comes behind them: the end, or another engine that goes on."""
+        item: Item | None = raw
+        async with Heartbeat(out, self._form.keepalive, keepalive_s):
+            while isinstance(item, Raw):
+                await out.pass_on(item.data)
+                item = await pump.next()
+        if item is None:
+            raise _cut_short()
+        self._note(item)
+        return item
+
+    async def _next_or_keepalive(self, pump: EventPump[Item], out: Output, keepalive_s: float) -> Item:
+        if pump.direct:  # somebody goes on with bytes that broke off; the iterator is ours, and a time-out would end it
+            async with Heartbeat(out, self._form.keepalive, keepalive_s):
+                item = await pump.next()
+            if item is None:
+                raise _cut_short()
+            return item
         while True:
             try:
                 item = await self._deadline.next(pump, keepalive_s)
@@ -153,7 +177,7 @@ class AnswerWriter:
                 raise _cut_short()
             return item
 
-    async def _broken(self, out: _Output, exc: Exception) -> None:
+    async def _broken(self, out: Output, exc: Exception) -> None:
         """The status is spent: an error frame and no [DONE], so that nobody takes this for a whole answer."""
         error = as_adapter_error(exc)
         if error is not exc:
@@ -209,6 +233,10 @@ class AnswerWriter:
         self._form.envelope = replace(envelope, remarks=tuple(remarks.items()))
 
 
+def _is_raw(item: Item) -> bool:
+    return isinstance(item, Raw)
+
+
 async def result_of(work: Callable[[], Awaitable[T]], answers: Answers) -> T:
     """Do work that has one result as answers are given: an orderly stop waits for it, and then ends it with a word."""
     async with _Registered(EventPump(_once(work)), answers) as pump:
@@ -237,49 +265,6 @@ class _Registered(Generic[T]):
             await self._pump.__aexit__(None, None, None)
         finally:
             self._answers.end(self._pump)
-
-
-class _Output:
-    """The client's end of a stream. Small chunks that are ready together leave in one write."""
-
-    def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
-        self._request = request
-        self._response = response
-        self._stall_s = stall_s
-        self._waiting = bytearray()
-
-    async def send(self, chunk: Json, *, more: bool = False) -> None:
-        """One event; kept for the next call if `more` is about to follow."""
-        self._waiting += sse.encode(dump(chunk))
-        if not more or len(self._waiting) > 16_384:
-            await self.flush()
-
-    def add(self, data: bytes) -> None:
-        """Bytes that are whole events already; they leave with the next flush."""
-        self._waiting += data
-
-    async def finish(self, last: bytes = b"") -> None:
-        self._waiting += last
-        await self.flush()
-        await self._bounded(self._response.write_eof())
-
-    async def flush(self) -> None:
-        if self._waiting:
-            data, self._waiting = bytes(self._waiting), bytearray()
-            await self._bounded(self._response.write(data))
-
-    async def _bounded(self, writing: Awaitable[None]) -> None:
-        """A client that reads nothing for `stall_s` is gone: its seat belongs to somebody who listens.
-
-        Its connection is broken off, since a clean end would pass for a whole answer, should it come back.
-        """
-        try:
-            async with asyncio.timeout(self._stall_s):
-                await writing
-        except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
-            raise ConnectionResetError("the client stopped reading") from None
 
 
 def _cut_short() -> AdapterError:

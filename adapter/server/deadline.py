@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from adapter.caller import Caller, OnDeadline
 from adapter.chat import Finished, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageSource
@@ -22,7 +23,7 @@ class Deadline:
     def __init__(self, caller: Caller, prompt_tokens: Callable[[], int]) -> None:
         self._caller = caller
         self._prompt_tokens = prompt_tokens
-        self._partial = caller.deadline_s is not None and caller.on_deadline is OnDeadline.PARTIAL
+        self.partial = caller.deadline_s is not None and caller.on_deadline is OnDeadline.PARTIAL
         self._parts: list[str] = []
 
     def keepalive_s(self, configured_s: float) -> float:
@@ -32,15 +33,31 @@ class Deadline:
 
     def said(self, delta: TextDelta | ReasoningDelta | ToolCallDelta) -> None:
         """Part of the answer is out. Remembered only where it may have to be counted."""
-        if self._partial:
+        if self.partial:
             self._parts.append(delta.arguments if isinstance(delta, ToolCallDelta) else delta.text)
+
+    @asynccontextmanager
+    async def watching(self, pump: EventPump[Item]) -> AsyncIterator[None]:
+        """Ends an answer whose iterator nobody can be called away from, when its time is over."""
+        if self._caller.deadline_s is None or self.partial:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_at(self._caller.deadline_s, self._end, pump)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self, pump: EventPump[Item]) -> None:
+        if pump.direct:
+            pump.abort(_missed())
 
     async def next(self, pump: EventPump[Item], within_s: float | None) -> Item | None:
         """The pump's next item, `None` after its last. Raises `TimeoutError` after `within_s`.
 
         At the deadline: `Finished` with "length" for an answer that has begun and may be partial, else `DeadlineMissed`.
         """
-        if pump.ready():
+        if pump.ready() or pump.direct:
             return await pump.next()
         deadline_s = self._caller.deadline_s
         if deadline_s is None:
@@ -59,7 +76,7 @@ class Deadline:
             return self._over()
 
     def _over(self) -> Finished:
-        if self._partial and self._parts:
+        if self.partial and self._parts:
             completion = estimate_tokens("".join(self._parts))
             usage = Usage(
                 max(1, self._prompt_tokens()),
@@ -68,7 +85,11 @@ class Deadline:
                 completion_source=UsageSource.ESTIMATED,
             )
             return Finished(FinishReason.LENGTH, usage)
-        raise DeadlineMissed(
-            "The answer was not complete in the time that its program waits for it. Ask for a shorter one (max_tokens), "
-            "or give it more time (the client's time-out, deadline_s of its [[key]])."
-        )
+        raise _missed()
+
+
+def _missed() -> DeadlineMissed:
+    return DeadlineMissed(
+        "The answer was not complete in the time that its program waits for it. Ask for a shorter one (max_tokens), "
+        "or give it more time (the client's time-out, deadline_s of its [[key]])."
+    )

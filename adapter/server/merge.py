@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from adapter.chat import ChoiceFinished, Finished, Started, Usage, UsageSource
+from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.engines.base import Raw
 from adapter.errors import UpstreamProtocol
-from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.routing import Target
 
 # Prompts at a time. More would fill the engine's queue and turn a long list of prompts into a 429.

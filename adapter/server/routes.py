@@ -11,11 +11,9 @@ from typing import Any
 from aiohttp import web
 
 from adapter.caller import Caller, OnDeadline, Urgency
-from adapter.dialects.openai_completions import parse_completions
 from adapter.dialects.openai_parse import parse_chat
 from adapter.dialects.openai_render import AnswerForm, Envelope
 from adapter.dialects.openai_render_chat import ChatForm
-from adapter.dialects.openai_render_text import TextForm
 from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item
 from adapter.engines.base import EMULATED, Wire
@@ -26,7 +24,6 @@ from adapter.routing import Target
 from adapter.server.answer import AnswerWriter
 from adapter.server.bodies import body_of, json_body
 from adapter.server.deadline import Deadline
-from adapter.server.merge import merged
 from adapter.server.routes_models import get_model, health, list_models, ready
 from adapter.server.routes_other import create_embeddings, detokenize, set_pressure, tokenize
 from adapter.server.state import ANSWERS, DISPATCHER, DOOR, REGISTRY, SETTINGS
@@ -68,6 +65,11 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """`POST /v1/completions`, plain or streamed, for one prompt or several."""
+    # Imported here, as in `routes_other`: most phones are only ever asked for chats.
+    from adapter.dialects.openai_completions import parse_completions
+    from adapter.dialects.openai_render_text import TextForm
+    from adapter.server.merge import merged
+
     request.app[ANSWERS].refuse_if_stopping()
     parsed = parse_completions(await json_body(request))
     asked, first, door = parsed.asked, parsed.completions[0], request[DOOR]

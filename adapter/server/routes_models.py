@@ -14,7 +14,7 @@ from adapter.errors import BadKey, EngineUnavailable
 from adapter.routing import AUTO, Target, public_models, resolve
 from adapter.server.bodies import json_response
 from adapter.server.middleware import check_key
-from adapter.server.state import ANSWERS, DISPATCHER, REGISTRY, STARTED_AT
+from adapter.server.state import ANSWERS, DISPATCHER, DOOR, INSTANCE, REGISTRY, STARTED_AT
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -40,9 +40,10 @@ async def get_model(request: web.Request) -> web.Response:
 async def _models(request: web.Request) -> list[dict[str, Any]]:
     registry = request.app[REGISTRY]
     created = request.app[STARTED_AT]
-    listings = await registry.listings()
+    # Another Farmhand may be waiting for this list while we would wait for its own.
+    listings = await registry.listings(waiting=len(request[DOOR].hops) == 1)
     models = [
-        render_model(name, card, engine=engine, created=created)
+        render_model(name, card, engine=engine, created=created, instance=request.app[INSTANCE])
         for name, engine, card in public_models(listings, registry.routes)
     ]
     chats = [model for model in models if Can.CHAT in model["farmhand"]["can"]]

@@ -1,4 +1,7 @@
-"""What a model is asked besides answers: vectors, tokens; and what its engine is told about the phone."""
+"""What a model is asked besides answers: vectors, tokens; and what its engine is told about the phone.
+
+What reads and writes these bodies is imported when the first one comes: most phones are only ever asked for chats.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,6 @@ import asyncio
 from aiohttp import web
 
 from adapter.chat import Usage
-from adapter.dialects import openai_embeddings as embeddings
-from adapter.dialects import openai_tokens as tokens
-from adapter.dialects.openai_pressure import parse_pressure
 from adapter.dialects.openai_request import Asked
 from adapter.routing import Target
 from adapter.server.answer import result_of
@@ -23,6 +23,8 @@ VECTORS_AT_ONCE = 16
 
 async def create_embeddings(request: web.Request) -> web.Response:
     """`POST /v1/embeddings`."""
+    from adapter.dialects import openai_embeddings as embeddings
+
     request.app[ANSWERS].refuse_if_stopping()
     asked = embeddings.parse_embeddings(await json_body(request))
     targets = await _targets(request, asked.asked)
@@ -44,6 +46,8 @@ async def create_embeddings(request: web.Request) -> web.Response:
 
 async def tokenize(request: web.Request) -> web.Response:
     """`POST /tokenize`: text or messages -> token ids."""
+    from adapter.dialects import openai_tokens as tokens
+
     request.app[ANSWERS].refuse_if_stopping()
     limit = request.app[SETTINGS].server.max_messages
     asked = tokens.parse_tokenize(await json_body(request), max_messages=limit)
@@ -62,6 +66,8 @@ async def tokenize(request: web.Request) -> web.Response:
 
 async def detokenize(request: web.Request) -> web.Response:
     """`POST /detokenize`: token ids -> text."""
+    from adapter.dialects import openai_tokens as tokens
+
     request.app[ANSWERS].refuse_if_stopping()
     asked, ids = tokens.parse_detokenize(await json_body(request))
     targets = await _targets(request, asked)
@@ -76,6 +82,8 @@ async def set_pressure(request: web.Request) -> web.Response:
 
     The same key as for everything else; when tokens get names, this wants the scope `admin`.
     """
+    from adapter.dialects.openai_pressure import parse_pressure
+
     level = parse_pressure(await json_body(request))
     return json_response({"level": level, "engines": await request.app[REGISTRY].pressure(level)})
 

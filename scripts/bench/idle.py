@@ -1,8 +1,10 @@
-"""What the adapter costs at rest: memory, and time from start to the first `/health`, beside a bare aiohttp app.
+"""What the adapter costs at rest: memory, and time from start to the first `/health`, beside a 40-line aiohttp relay.
 
-`.venv/bin/python scripts/bench/idle.py [--rounds 7]` prints a table. Both programs are started in turn, several
-rounds in one run, since a figure on a noisy machine means something only as a ratio to a peer. Memory is PSS
-(a process's own pages, and its share of shared ones) from /proc/PID/smaps_rollup one second after the first answer.
+`.venv/bin/python scripts/bench/idle.py [--rounds 7]` prints a table. The programs are started in turn, several
+rounds in one run, since a figure on a noisy machine means something only as a ratio to a peer. Memory is read from
+/proc/PID/smaps_rollup one second after the first answer: RSS, which is what a program costs that runs alone, and PSS, which counts
+pages shared with other processes in parts and so depends on what else is running. All run from compiled bytecode, as
+installed programs do, wherever the machine's own settings forbid to write any; an unmeasured first round compiles it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,33 +29,25 @@ from pathlib import Path
 SETTLE_S = 1.0
 START_LIMIT_S = 30.0
 
-# The smallest thing that answers /health with the same library: what the adapter adds is measured against it.
-BARE = """
-import sys
-from aiohttp import web
-async def health(request):
-    return web.json_response({"status": "ok"})
-app = web.Application()
-app.router.add_get("/health", health)
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
-"""
-
-# The default engines, the embedded one without a worker: nothing has been asked yet.
-CONFIG = """
+RELAY = Path(__file__).parent / "relay_bench" / "plain_relay.py"
+# Nobody is there: nothing is asked.
+UPSTREAM = "http://127.0.0.1:9"
+# What the relay does; beside it the default engines are measured, the embedded one without a worker.
+ONE_UPSTREAM = f"""
 [[engine]]
-name = "inferrlm"
-kind = "inferrlm"
-[[engine]]
-name = "demo"
-kind = "llama"
+name = "upstream"
+kind = "openai"
+url = "{UPSTREAM}/v1"
 """
+SERVE = [sys.executable, "-m", "adapter", "serve", "--port", "PORT"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """start_ms: from exec to the first 200 of /health. pss_mib: memory at rest."""
+    """start_ms: from exec to the first 200 of /health. rss_mib, pss_mib: memory at rest."""
 
     start_ms: float
+    rss_mib: float
     pss_mib: float
 
 
@@ -61,28 +55,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    samples: dict[str, list[Sample]] = {"bare aiohttp": [], "adapter": []}
     with tempfile.TemporaryDirectory() as home:
-        config = Path(home) / "config.toml"
-        config.write_text(CONFIG)
-        env = {**os.environ, "FARMHAND_HOME": home, "FARMHAND_CONFIG": str(config)}
+        config = Path(home) / "one-upstream.toml"
+        config.write_text(ONE_UPSTREAM)
+        env = {**os.environ, "FARMHAND_HOME": home, "XDG_CONFIG_HOME": home, "PYTHONPYCACHEPREFIX": f"{home}/bytecode"}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        contestants = {
+            "relay": [sys.executable, str(RELAY), "PORT", UPSTREAM],
+            "adapter, one upstream": [*SERVE, "--config", str(config)],
+            "adapter, default engines": SERVE,
+        }
+        for command in contestants.values():
+            measure(command, env)
+        samples: dict[str, list[Sample]] = {name: [] for name in contestants}
         for _ in range(rounds):
-            samples["bare aiohttp"].append(measure(lambda port: [sys.executable, "-c", BARE, port], env))
-            samples["adapter"].append(
-                measure(lambda port: [sys.executable, "-m", "adapter", "serve", "--port", port], env)
-            )
+            for name, command in contestants.items():
+                samples[name].append(measure(command, env))
     print_table(samples)
 
 
-def measure(command: Callable[[str], list[str]], env: dict[str, str]) -> Sample:
-    """One start: `command(port)` is the argument list."""
+def measure(command: list[str], env: dict[str, str]) -> Sample:
+    """One start of `command`, with PORT in it replaced by a free one."""
     port = free_port()
     began = time.perf_counter()
-    with running(command(str(port)), env) as process:
+    with running([str(port) if word == "PORT" else word for word in command], env) as process:
         wait_for_health(port, process)
         start_ms = (time.perf_counter() - began) * 1000
         time.sleep(SETTLE_S)
-        return Sample(start_ms, pss_mib(process.pid))
+        return Sample(start_ms, *memory_mib(process.pid))
 
 
 @contextmanager
@@ -112,23 +112,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def pss_mib(pid: int) -> float:
+def memory_mib(pid: int) -> tuple[float, float]:
+    """RSS and PSS."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1024
+    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.MULTILINE))
+    return int(found["Rss"]) / 1024, int(found["Pss"]) / 1024
 
 
 def print_table(samples: dict[str, list[Sample]]) -> None:
-    print(f"{'':14}{'start to /health, ms':>24}{'memory at rest, MiB':>22}")
-    medians = {}
+    """Medians, and their ratios to the first row."""
+    print(f"{'':26}{'start to /health, ms':>28}{'RSS at rest, MiB':>22}{'PSS at rest, MiB':>22}")
+    first: list[float] = []
     for name, rows in samples.items():
-        start = [row.start_ms for row in rows]
-        medians[name] = (statistics.median(start), statistics.median(row.pss_mib for row in rows))
-        spread = f"{medians[name][0]:.0f} ({min(start):.0f}-{max(start):.0f})"
-        print(f"{name:14}{spread:>24}{medians[name][1]:>22.1f}")
-    bare, ours = medians["bare aiohttp"], medians["adapter"]
-    print(f"{'ratio':14}{ours[0] / bare[0]:>24.2f}{ours[1] / bare[1]:>22.2f}")
+        columns = [[row.start_ms for row in rows], [row.rss_mib for row in rows], [row.pss_mib for row in rows]]
+        medians = [statistics.median(column) for column in columns]
+        first = first or medians
+        start, rss, pss = [f"{here:.1f} = {here / there:.2f}x" for here, there in zip(medians, first, strict=True)]
+        spread = f"({min(columns[0]):.0f}-{max(columns[0]):.0f})"
+        print(f"{name:26}{start + ' ' + spread:>28}{rss:>22}{pss:>22}")
 
 
 if __name__ == "__main__":

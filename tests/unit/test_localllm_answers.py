@@ -296,6 +296,8 @@ def test_arguments_that_are_none(text: str) -> None:
         ("one two three", ["one", " two", " three"], True),
         (" one two three\n", ["one", " two", " three"], True),
         ("one two three", ["one two", " three"], False),  # proves nothing
+        ("eight five two", ["eight", " five", " two"], False),  # nor does this: no build loses what grows shorter
+        ("one two, go", ["one", " two", ",", " go"], True),
         ("Hello world", ["Hel", "lo", "ld"], False),  # the example of 8.4
         ("", ["", "", ""], False),
     ],

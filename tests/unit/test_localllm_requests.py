@@ -253,7 +253,7 @@ def test_estimates_count_tools_and_pictures() -> None:
         ({"sampling": Sampling(frequency_penalty=0, presence_penalty=0, repeat_penalty=1)}, ()),
         ({"reasoning": Reasoning(effort="low")}, ("reasoning_effort",)),
         ({"template_options": '{"a":1}'}, ("chat_template_kwargs",)),
-        ({"tools": (Tool("f"),), "tool_choice": ToolChoice(parallel=False)}, ("parallel_tool_calls",)),
+        ({"tools": (Tool("f"),), "tool_choice": ToolChoice(parallel=False)}, ()),  # calls are checked, and those too many left out
         ({"output": OutputFormat(OutputKind.JSON)}, ()),  # emulated and checked, so not unheeded
     ],
 )  # fmt: skip

@@ -36,6 +36,19 @@ def openai(message: str, code: object = None, kind: str = "x") -> dict[str, Any]
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+def pydantic(field: str) -> str:
+    """As `python -m llama_cpp.server` words it."""
+    entry = f"{{'type': 'literal_error', 'loc': ('body', '{field}', 'type'), 'msg': \"Input should be 'text' or 'json_object'\", 'input': 'x'}}"
+    return f'1 validation error:\n  {entry}\n\n  File "/home/them/app.py", line 376, in create_chat_completion\n    POST /v1/chat/completions'
+
+
+def test_a_validators_500_names_the_field_and_no_file_of_theirs() -> None:
+    found = failed(500, openai(pydantic("response_format")))
+    assert (found.param, found.status) == ("response_format", 400)
+    assert "Input should be 'text' or 'json_object'" in found.message
+    assert "/home/them" not in found.message
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
@@ -64,6 +77,11 @@ def openai(message: str, code: object = None, kind: str = "x") -> dict[str, Any]
         (503, openai("Loading model"), EngineUnavailable),
         (500, b"Internal Server Error", EngineFailed),
         (502, b"<html>", EngineFailed),
+        (500, openai("tools param requires --jinja flag"), NotCapable),
+        (500, openai(pydantic("response_format")), NotCapable),
+        (500, openai(pydantic("messages")), BadRequest),
+        (500, openai("validation error of the cache"), EngineFailed),
+        (500, openai("Input should be 'text'"), EngineFailed),
     ],
 )
 def test_a_failure_is_put_where_it_belongs(status: int, body: object, error: type[AdapterError]) -> None:

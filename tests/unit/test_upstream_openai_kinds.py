@@ -15,6 +15,7 @@ from adapter.dialects.upstream_openai_kinds import (
     kind_of_probes,
     kind_of_url,
     learned,
+    refuses_tools,
 )
 from adapter.dialects.upstream_openai_models import (
     cards,
@@ -22,6 +23,7 @@ from adapter.dialects.upstream_openai_models import (
     detailed,
     is_embedding_name,
     parse_models,
+    tools_in_template,
 )
 from adapter.engines.base import Can
 from adapter.errors import UpstreamProtocol
@@ -106,11 +108,31 @@ def test_a_refusal_teaches(text: str, field: str, usage: bool) -> None:
     assert learned(DIALECTS[Kind.UNKNOWN], "temperature must be below 2") is None
 
 
+def test_a_refusal_of_json_schema_teaches_the_other_word() -> None:
+    dialect = learned(DIALECTS[Kind.UNKNOWN], "... 'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'")
+    assert dialect is not None and not dialect.named_schema
+    assert learned(dialect, "Input should be 'text' or 'json_object'") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', True),
+        ("tools param requires --jinja flag", True),
+        ("registry.ollama.ai/library/gemma3 does not support tools", True),
+        ("tools[0].function.name is missing", False),
+        ("unknown tool 'look' in tool_choice", False),
+    ],
+)
+def test_tools_as_such_are_refused(text: str, refused: bool) -> None:
+    assert refuses_tools(text) is refused
+
+
 # --- cards ----------------------------------------------------------------------------------------------------
 
 
-def listed(kind: Kind, *models: dict[str, Any], names: dict[str, str] | None = None, vision: bool = False, instance: str = "") -> Any:
-    found = cards(models, dialect_of(kind), names=names or {}, context_tokens=8_192, vision=vision, instance=instance)
+def listed(kind: Kind, *models: dict[str, Any], names: dict[str, str] | None = None, tools: str = "auto", vision: bool = False, **more: Any) -> Any:
+    found = cards(models, dialect_of(kind, tools=tools), names=names or {}, context_tokens=8_192, vision=vision, **more)
     return {card.id: card for card in found}
 
 
@@ -140,7 +162,7 @@ def test_context_in_every_servers_words(model: dict[str, Any], context: int | No
 @pytest.mark.parametrize(
     ("kind", "can", "checked"),
     [
-        (Kind.LLAMA_SERVER, {Can.TOOLS, Can.OUTPUT, Can.CONTINUE, Can.GRAMMAR}, set()),
+        (Kind.LLAMA_SERVER, {Can.TOOLS, Can.OUTPUT, Can.CONTINUE, Can.GRAMMAR}, {Can.TOOLS}),
         (Kind.OLLAMA, {Can.TOOLS, Can.OUTPUT}, {Can.TOOLS, Can.OUTPUT}),
         (Kind.VLLM, {Can.TOOLS, Can.OUTPUT, Can.MANY, Can.LOGPROBS}, {Can.TOOLS}),
         (Kind.MLX, {Can.TOOLS, Can.LOGPROBS}, {Can.TOOLS}),
@@ -189,6 +211,53 @@ def test_our_own_models_do_not_come_back(told: dict[str, Any]) -> None:
     models = [{"id": "ours", "farmhand": {"can": ["chat"], **told}}, {"id": "theirs", "farmhand": {"can": ["chat"]}}]
     assert set(listed(Kind.FARMHAND, *models, instance="me")) == {"theirs"}
     assert set(listed(Kind.FARMHAND, *models)) == {"ours", "theirs"}
+
+
+CAPS = {"supports_tools": True, "supports_tool_calls": True}
+
+
+@pytest.mark.parametrize(
+    ("props", "shown"),
+    [
+        ({"chat_template_caps": CAPS}, True),
+        ({"chat_template_caps": {"supports_tools": True}}, True),
+        ({"chat_template_caps": {**CAPS, "supports_tools": False}}, False),
+        ({"chat_template_caps": {**CAPS, "supports_tool_calls": False}}, False),
+        ({"chat_template_caps": {"supports_tool_calls": True}}, None),
+        ({"chat_template_caps": {"supports_tools": "yes"}}, None),
+        ({"chat_template_caps": None}, None),
+        ({"chat_template_caps": {"supports_tools": False}, "chat_template_tool_use": "{{ tools }}"}, True),
+        ({"chat_template": "{{ tools }}", "chat_template_tool_use": ""}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("configured", ["auto", "native"])
+def test_llama_servers_template_decides_on_tools(props: dict[str, Any], shown: bool | None, configured: str) -> None:
+    """Native where it says so, emulated where it says not, looked at where it says nothing; unless the configuration knows better."""
+    assert tools_in_template(props) is shown
+    (model,) = detailed([{"id": "m"}], {"default_generation_settings": {"n_ctx": 777}, **props})
+    card = listed(Kind.LLAMA_SERVER, dict(model), tools=configured)["m"]
+    by_itself = (Can.TOOLS in card.can, Can.TOOLS in card.checked)
+    assert by_itself == ((True, False) if configured == "native" else {True: (True, False), False: (False, False), None: (True, True)}[shown])
+    assert Can.OUTPUT in card.can
+
+
+def test_a_model_that_refused_tools_has_none() -> None:
+    found = listed(Kind.VLLM, {"id": "org/m"}, {"id": "other"}, toolless={"org/m"}, names={"a": "org/m", "b": "other"})
+    assert [Can.TOOLS in found[name].can for name in "ab"] == [False, True]
+    assert Can.TOOLS not in found["a"].checked
+
+
+@pytest.mark.parametrize("word", ["ours", "demo"])
+def test_embedding_models_by_setting(word: str) -> None:
+    found = listed(Kind.LLAMA_SERVER, {"id": "demo"}, {"id": "chat"}, names={"ours": "demo", "c": "chat"}, embeddings=(word,))
+    assert found["ours"].can == {Can.EMBEDDINGS}
+    assert Can.CHAT in found["c"].can
+
+
+@pytest.mark.parametrize(("told", "via"), [(["b", "c"], ("b", "c")), (["b", 5, "x" * 65], ("b",)), ([*"abcdefghij"], (*"abcdefgh",)), ("b", ()), (None, ())])
+def test_the_way_to_another_farmhands_model(told: object, via: tuple[str, ...]) -> None:
+    assert listed(Kind.FARMHAND, {"id": "m", "farmhand": {"can": ["chat"], "via": told}}, instance="me")["m"].via == via
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from adapter.engines.base import Engine
 from adapter.engines.inferrlm import InferrlmEngine
 from adapter.engines.inferrlm_run import Pauses
+from adapter.queueing.gate import GateState
 from adapter.server.state import DISPATCHER
 from adapter.settings import InferrlmSettings
 from tests.fakes.inferrlm import LLAMA, Build, FakeInferrLM, FakeModelRuntime, Script
@@ -48,16 +49,16 @@ class Place:
 
     async def queued(self, count: int) -> None:
         """Wait until so many requests wait at the adapter for the phone."""
-        async with asyncio.timeout(10):
-            while (state := self.adapter.app[DISPATCHER].queues()["phone"]).waiting_interactive != count:
-                await asyncio.sleep(0.002)
-        assert state.running == 1
+        await until(lambda: self._queue.waiting_interactive == count)
+        assert self._queue.running == 1
 
     async def free(self) -> None:
         """Wait until nobody has the phone, as far as the adapter knows."""
-        async with asyncio.timeout(10):
-            while self.adapter.app[DISPATCHER].queues()["phone"].running:
-                await asyncio.sleep(0.002)
+        await until(lambda: self._queue.running == 0)
+
+    @property
+    def _queue(self) -> GateState:
+        return self.adapter.app[DISPATCHER].queues()["phone"]
 
     @property
     def chats(self) -> list[dict[str, Any]]:
@@ -144,6 +145,11 @@ async def other_program(phone: FakeInferrLM, prompt: str = "hang", **body: Any) 
 
 async def chats_came(here: Place, count: int) -> None:
     """Wait until the app has got so many chats."""
+    await until(lambda: len(here.chats) >= count)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """For what has no event to wait for."""
     async with asyncio.timeout(10):
-        while len(here.chats) < count:
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.002)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tests.fakes.inferrlm import QWEN, Build, Script
+from tests.fakes.inferrlm import GEMMA_LITERT, QWEN, Build, Script
 from tests.wire.hazards import TEXT, both, rescuer
 from tests.wire.inferrlm_cases import LONG, every_build
 from tests.wire.inferrlm_hazards import HALF_TEXT, TAKEN_UP, Place, a_and_b, place
@@ -78,6 +79,19 @@ async def test_12_close_the_connection_of_a_waiting_stream(build: Build, stream:
         assert produced(here) == [40, 40]
         assert [chat["messages"][0]["content"] for chat in here.chats] == ["Go.", "stays"]
         assert here.phone.overlaps == 0
+
+
+@both
+async def test_12_close_the_connection_of_a_waiting_stream_on_litert(stream: bool) -> None:
+    """12, the same row, "LiteRT models too, if the runtime obeys the reset": whoever waits with us can leave there as well."""
+    litert: dict[str, Any] = {"model": GEMMA_LITERT, "app": {"loaded": GEMMA_LITERT}}
+    async with place("C", SLOW, **litert) as here, here.client(stream=stream) as first:
+        await here.phone.log.wait_for("litert_start")
+        async with here.client("leaves", stream=stream):
+            await here.queued(1)
+        await here.queued(0)
+        seen = await first.sees()
+        assert (seen.whole, seen.text, len(here.chats)) == (True, LONG_TEXT, 1)
 
 
 @every_build

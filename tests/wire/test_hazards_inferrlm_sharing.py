@@ -23,6 +23,7 @@ from tests.wire.inferrlm_hazards import (
     chats_came,
     other_program,
     place,
+    until,
 )
 
 LONG_TEXT = "".join(LONG.pieces or ())
@@ -59,9 +60,7 @@ async def test_11_a_waiting_stream(build: Build) -> None:
             await second.hears(0)
             assert (second.seen.status, second.seen.headers["X-Queue-Position"]) == (200, "1")
             opened = len(second.seen.frames)
-            async with asyncio.timeout(10):
-                while len(second.seen.frames) < opened + 2:  # while the phone has nothing of it
-                    await asyncio.sleep(0.01)
+            await until(lambda: len(second.seen.frames) >= opened + 2)  # while the phone has nothing of it
             assert len(here.chats) == 1
             here.phone.engine.stop()
             seen = await second.sees()

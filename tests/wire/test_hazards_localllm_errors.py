@@ -15,8 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fakes.localllm import AICORE_ID, FakeLocalLLM, Reply
-from tests.fakes.localllm import retrieval
+from tests.fakes.localllm import AICORE_ID, FakeLocalLLM, Reply, retrieval
 from tests.fakes.localllm.errors import plain
 from tests.wire.hazards import PIECES, TEXT, both, rescuer
 from tests.wire.localllm_cases import CHAT_PATH, GEMMA, until
@@ -36,7 +35,7 @@ def picture(url: str) -> list[dict[str, Any]]:
 async def post(at: Place, path: str, body: object, **headers: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     """Status, JSON body and headers of one request that is no chat, or none that `Client` would send."""
     data = {"data": body} if isinstance(body, bytes) else {"json": body}
-    async with at.adapter.session.post(path, headers=headers, **data) as response:  # type: ignore[arg-type]
+    async with at.adapter.session.post(path, headers=headers, **data) as response:
         return response.status, await response.json(), response.headers
 
 
@@ -268,8 +267,8 @@ async def test_5_1_row_14_the_runtime_fails_before_the_reply(stream: bool, upstr
 @both
 async def test_5_1_rows_9_to_16_go_to_the_next_target_unseen(stream: bool) -> None:
     """5.1 rows 9 to 16: nothing has been said yet, so whoever stands behind the phone answers."""
-    codes = [(503, "LITERT_INIT_FAILED"), (503, "AICORE_DOWNLOADABLE"), (425, "AICORE_DOWNLOADING"), (503, "AICORE_UNAVAILABLE")]
-    codes += [(503, "AICORE_UNKNOWN"), (500, 500), (403, "AICORE_BACKGROUND_BLOCKED"), (500, "AICORE_RUNTIME_ERROR")]
+    codes: list[tuple[int, int | str]] = [(503, "LITERT_INIT_FAILED"), (503, "AICORE_DOWNLOADABLE")]
+    codes += [(425, "AICORE_DOWNLOADING"), (503, "AICORE_UNAVAILABLE"), (503, "AICORE_UNKNOWN"), (500, 500), (403, "AICORE_BACKGROUND_BLOCKED"), (500, "AICORE_RUNTIME_ERROR")]
     async with place(second=rescuer(), router={"disable_cooldowns": True}) as at:
         for status, code in codes:
             at.phone.fail_next(status, "server_error", code)

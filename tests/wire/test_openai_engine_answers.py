@@ -23,6 +23,7 @@ from adapter.chat import (
     ToolCallDelta,
     UsageSource,
 )
+from adapter.engines.base import Can
 from adapter.errors import (
     AdapterError,
     BadRequest,
@@ -180,8 +181,61 @@ async def test_tools_that_it_does_not_take_are_somebody_elses(kind: str) -> None
     async with FakeOpenAI(kind=kind, quirks={"rejects_tools"}) as fake, engine_at(fake.url) as engine:  # type: ignore[arg-type]
         with pytest.raises(AdapterError) as caught:
             await answered(engine, chat(tools=(TOOL,)))
-    assert isinstance(caught.value, NotCapable | EngineFailed)
-    assert isinstance(caught.value, NotCapable) or kind == "llama-server"
+        assert isinstance(caught.value, NotCapable) and caught.value.param == "tools"
+        (card,) = await engine.models()
+        assert Can.TOOLS not in card.can | card.checked  # emulated from now on
+
+
+async def test_a_refusal_of_tools_is_not_believed_against_the_configuration() -> None:
+    async with FakeOpenAI(kind="vllm", quirks={"rejects_tools"}) as fake, engine_at(fake.url, tools="checked") as engine:
+        with pytest.raises(NotCapable):
+            await answered(engine, chat(tools=(TOOL,)))
+        (card,) = await engine.models()
+        assert Can.TOOLS in card.checked
+
+
+async def test_tools_are_asked_for_again_when_the_server_is_another_one() -> None:
+    async with FakeOpenAI(kind="vllm", quirks={"rejects_tools"}) as fake, engine_at(fake.url) as engine:
+        with pytest.raises(NotCapable):
+            await answered(engine, chat(tools=(TOOL,)))
+        await fake.close()
+        assert list(await engine.models()) == []
+        await fake.start()
+        (card,) = await engine.models()
+        assert Can.TOOLS in card.can
+
+
+SCHEMA = OutputFormat(OutputKind.SCHEMA, '{"type": "object"}', "response_format")
+
+
+async def test_a_schema_that_is_refused_with_500_is_asked_for_in_the_other_words() -> None:
+    async with FakeOpenAI(quirks={"schema_500"}) as fake, engine_at(fake.url) as engine:
+        for asks in (2, 3):  # it is remembered
+            check_events(await answered(engine, chat(output=SCHEMA)))
+            assert len(fake.generations) == asks
+        assert fake.generations[-1].json["response_format"] == {"type": "json_object", "schema": {"type": "object"}}
+
+
+async def test_an_empty_stream_is_asked_for_once_more_without_stream() -> None:
+    """Which tells what was wrong; and where nothing was, it is the answer."""
+    async with FakeOpenAI(quirks={"empty_stream"}, context_tokens=5) as fake, engine_at(fake.url) as engine:
+        events = await answered(engine, chat())
+        check_events(events)
+        assert text_of(events) == fake.text
+        assert [seen.json["stream"] for seen in fake.generations] == [True, False]
+
+
+async def test_an_empty_stream_and_then_a_refusal() -> None:
+    async with FakeOpenAI() as fake, engine_at(fake.url) as engine:
+        fake.fail_at_byte(0, "clean_end")
+        await engine.models()
+        parts = engine.generate(chat())
+        async with asyncio.timeout(LONGEST_S), aclosing(parts):
+            assert isinstance(await anext(parts), Started)
+            fake.quirks = frozenset({"context_400:openai"})
+            with pytest.raises(ContextTooLong):
+                await anext(parts)
+        assert len(fake.generations) == 2
 
 
 @pytest.mark.parametrize(("kind", "quirk"), [("plain", ""), ("vllm", ""), ("plain", "think_in_text")])

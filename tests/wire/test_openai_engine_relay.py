@@ -178,6 +178,25 @@ async def test_calls_are_passed_on_where_tools_are_trusted() -> None:
     assert isinstance(parts[-1], Finished) and parts[-1].reason is FinishReason.TOOL_CALLS
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_empty_stream_is_asked_for_once_more_without_stream(stream: bool) -> None:
+    async with FakeOpenAI(quirks={"empty_stream"}) as fake, engine_at(fake.url) as engine:
+        await engine.models()
+        parts = await relayed(engine, wire(stream=stream))
+        assert isinstance(parts[0], Started) and not any(isinstance(part, Started) for part in parts[1:])
+        data = bytes_of(parts)
+        assert (read(data).text if stream else json.loads(data)["choices"][0]["message"]["content"]) == fake.text
+        assert [seen.json.get("stream", False) for seen in fake.generations] == ([True, False] if stream else [False])
+
+
+async def test_a_trusted_schema_that_is_refused_with_500_is_asked_for_in_the_other_words() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+    async with FakeOpenAI(quirks={"schema_500"}) as fake, engine_at(fake.url, schema="native") as engine:
+        await engine.models()
+        await relayed(engine, wire(stream=True, response_format=form))
+        assert fake.generations[-1].json["response_format"] == {"type": "json_object", "schema": {"type": "object"}}
+
+
 async def test_nothing_is_passed_on_before_the_server_is_known() -> None:
     async with FakeOpenAI() as fake, engine_at(fake.url) as engine:
         assert engine.relay(*wire(stream=True)) is None

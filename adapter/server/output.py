@@ -1,0 +1,103 @@
+"""The client's end of a stream: what is ready together leaves in one write, and silence is filled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from adapter.dialects.openai_render import Json, dump
+from adapter.wire import sse
+
+FLUSH_BYTES = 16_384
+
+
+class Output:
+    """Small chunks are gathered; a client that reads nothing for `stall_s` is gone."""
+
+    def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
+        self._request = request
+        self._response = response
+        self._stall_s = stall_s
+        self._waiting = bytearray()
+        self._now_s = asyncio.get_running_loop().time
+        self.wrote_s = self._now_s()
+
+    async def send(self, chunk: Json, *, more: bool = False) -> None:
+        """One event; kept for the next call if `more` is about to follow."""
+        self._waiting += sse.encode(dump(chunk))
+        if not more or len(self._waiting) > FLUSH_BYTES:
+            await self.flush()
+
+    async def pass_on(self, data: bytes) -> None:
+        """Bytes that are whole events already."""
+        if self._waiting:
+            data, self._waiting = bytes(self._waiting) + data, bytearray()
+        await self._write(data)
+
+    async def finish(self, last: bytes = b"") -> None:
+        self._waiting += last
+        await self.flush()
+        await self._bounded(self._response.write_eof())
+
+    async def flush(self) -> None:
+        if self._waiting:
+            data, self._waiting = bytes(self._waiting), bytearray()
+            await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        self.wrote_s = self._now_s()
+        transport = self._request.transport
+        if transport is not None and len(data) <= FLUSH_BYTES and not transport.get_write_buffer_size():
+            await self._response.write(data)  # there is room: it cannot wait, and needs no clock
+        else:
+            await self._bounded(self._response.write(data))
+
+    async def _bounded(self, writing: Awaitable[None]) -> None:
+        """Its seat belongs to somebody who listens.
+
+        Its connection is broken off, since a clean end would pass for a whole answer, should it come back.
+        """
+        try:
+            async with asyncio.timeout(self._stall_s):
+                await writing
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionResetError("the client stopped reading") from None
+
+
+class Heartbeat:
+    """Keeps a client alive while nobody else writes: `async with Heartbeat(...)`. One timer for a stream, and a task only when it has to send."""
+
+    def __init__(self, out: Output, chunk: Callable[[], Json], every_s: float) -> None:
+        self._out = out
+        self._chunk = chunk
+        self._every_s = every_s
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._timer = self._loop.call_later(self._every_s, self._look)
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
+
+    def _look(self) -> None:
+        left_s = self._out.wrote_s + self._every_s - self._loop.time()
+        if left_s <= 0.001 and (self._sending is None or self._sending.done()):
+            self._sending = self._loop.create_task(self._send(), name="heartbeat")
+            left_s = self._every_s
+        self._timer = self._loop.call_later(max(left_s, 0.01), self._look)
+
+    async def _send(self) -> None:
+        # A client that is gone is noticed by whoever reads the answer: cancelled for it, or with the next chunk.
+        with contextlib.suppress(ConnectionResetError):
+            await self._out.send(self._chunk())

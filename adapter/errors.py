@@ -21,6 +21,7 @@
     +-- UpstreamRefused         502  it refuses us (our key there, our access): the configuration is at fault, not the client
     +-- UpstreamTimeout         504  no first token, or a stall between tokens
     +-- EngineFailed            500  the engine broke this answer
+    |   +-- AppCrashed          500  the app's process died with the request; it comes back as another one
     |   +-- OutputInvalid       500  the model's whole answer does not fit the schema that was asked for
     +-- InternalError           500  a fault of ours; the traceback is in the log
 
@@ -185,6 +186,10 @@ class UpstreamTimeout(AdapterError):
 class EngineFailed(AdapterError):
     status = 500
     code = "engine_failed"
+
+
+class AppCrashed(EngineFailed):
+    code = "app_crashed"
 
 
 class OutputInvalid(EngineFailed):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from adapter.errors import (
     AdapterError,
+    AppCrashed,
     BadRequest,
     ContextTooLong,
     EngineFailed,
@@ -128,10 +129,6 @@ def wrong_key() -> UpstreamRefused:
         "LocalLLM refuses our key (401). Set `key` of this engine in the configuration to the secret that stands in "
         "the app under Settings, Security."
     )
-
-
-class AppCrashed(EngineFailed):
-    """The app's process died with the request. It comes back as another one."""
 
 
 def crashed() -> AppCrashed:

@@ -52,8 +52,8 @@ class ChatRequest:
     legacy_calls: bool = False
 
 
-def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096) -> ChatRequest:
-    """The body of `POST /v1/chat/completions` -> `ChatRequest`. Raises `BadRequest` naming the field."""
+def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096, hops: tuple[str, ...] = ()) -> ChatRequest:
+    """The body of `POST /v1/chat/completions` -> `ChatRequest`. hops: for `Chat.hops`. Raises `BadRequest` naming the field."""
     given = given_fields(body)
     refuse_unbuilt(given, REFUSALS)
     tools = parse_tools(given)
@@ -70,6 +70,7 @@ def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096) -> ChatReq
         logprobs=_logprobs(given),
         template_options=parse_template_options(given),
         session=_session(given),
+        hops=hops,
     )
     asked = Asked(
         model=chat.model,

@@ -25,7 +25,6 @@ from adapter.dialects.localllm_answer import Answer
 from adapter.dialects.localllm_builds import PORTS, HealthReport
 from adapter.dialects.localllm_errors import (
     INIT_FAILED,
-    AppCrashed,
     Asked,
     Refusal,
     no_such_model,
@@ -43,6 +42,7 @@ from adapter.engines.localllm_watch import Watch
 from adapter.engines.seats import Seat, Seats
 from adapter.errors import (
     AdapterError,
+    AppCrashed,
     ModelNotFound,
     NotCapable,
     UpstreamProtocol,

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from adapter.dialects.localllm import Ask
 from adapter.dialects.localllm_check import check_body, streams_whole
-from adapter.dialects.localllm_errors import AppCrashed, Refusal, cut_stream, stalled, too_slow
+from adapter.dialects.localllm_errors import Refusal, cut_stream, stalled, too_slow
 from adapter.dialects.localllm_frames import End, Piece, Record, Whole
 from adapter.engines.localllm_http import Http, Refused
 from adapter.engines.seats import Seat
-from adapter.errors import AdapterError, EngineUnavailable
+from adapter.errors import AdapterError, AppCrashed, EngineUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -23,10 +23,15 @@ def urgency_of(chat: Chat, headers: Mapping[str, str], key: KeySettings | None) 
     """headers: found by lower-case names. An unknown word in the header says nothing."""
     if key is not None and key.urgency is not None:
         return key.urgency
+    asked = headers.get(CLASS_HEADER)
     try:
-        return Urgency(headers.get(CLASS_HEADER, "").strip().lower())
+        return Urgency(asked.strip().lower()) if asked else _by_shape(chat)
     except ValueError:
-        return Urgency.BACKGROUND if is_errand(chat) or is_heartbeat(chat) else Urgency.INTERACTIVE
+        return _by_shape(chat)
+
+
+def _by_shape(chat: Chat) -> Urgency:
+    return Urgency.BACKGROUND if is_errand(chat) or is_heartbeat(chat) else Urgency.INTERACTIVE
 
 
 # --- Open WebUI's errands: after an answer, for its page (recorded: 0.12.4, wire/clients/open-webui) ---------------

@@ -37,9 +37,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST /v1/chat/completions`, plain or streamed."""
     request.app[ANSWERS].refuse_if_stopping()
     raw, body = await body_of(request)
-    parsed = parse_chat(body, max_messages=request.app[SETTINGS].server.max_messages)
-    asked, door = parsed.asked, request[DOOR]
-    chat = replace(parsed.chat, hops=door.hops)
+    door = request[DOOR]
+    parsed = parse_chat(body, max_messages=request.app[SETTINGS].server.max_messages, hops=door.hops)
+    asked, chat = parsed.asked, parsed.chat
     targets = await request.app[REGISTRY].targets(
         asked.model, asked.needs, asked.wishes, emulates=EMULATED, prompt_tokens=roughly_tokens(chat)
     )

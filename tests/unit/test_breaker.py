@@ -66,6 +66,7 @@ def opened(error: AdapterError = BROKE, cooldown_time: float = 10.0) -> Breakers
         ("UpstreamRefused", Verdict.ENGINE_FAILED),
         ("UpstreamTimeout", Verdict.MODEL_FAILED),
         ("EngineFailed", Verdict.MODEL_FAILED),
+        ("AppCrashed", Verdict.MODEL_FAILED),
         ("OutputInvalid", Verdict.ALIVE),
         ("InternalError", Verdict.NONE),
     ],

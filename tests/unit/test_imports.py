@@ -46,6 +46,7 @@ PURE_GLOBS = (
     "adapter/dispatch/continuing.py",
     "adapter/dispatch/shorten.py",
     "adapter/dispatch/stages.py",
+    "adapter/emulate/*.py",
     "adapter/queueing/fair.py",
     "adapter/queueing/estimate.py",
     "adapter/queueing/refusals.py",

@@ -38,6 +38,7 @@ TABLE = [
     ("UpstreamRefused", "Authentication", 2),
     ("UpstreamTimeout", "Timeout", 3),
     ("EngineFailed", "InternalServer", 5),
+    ("AppCrashed", "InternalServer", 5),
     ("OutputInvalid", "InternalServer", 0),
     ("InternalError", "InternalServer", 0),
 ]
@@ -61,5 +62,5 @@ def test_every_error_is_in_the_table() -> None:
 @pytest.mark.parametrize("kind", [row[0] for row in TABLE])
 def test_by_default_only_a_broken_engine_is_asked_once_more(kind: str) -> None:
     """Whoever stands behind us (SDKs, LiteLLM) retries as well; ours multiply with theirs."""
-    again = kind in ("EngineFailed", "UpstreamProtocol", "UpstreamUnreachable")
+    again = kind in ("EngineFailed", "AppCrashed", "UpstreamProtocol", "UpstreamUnreachable")
     assert retries_for(RetryPolicy(), getattr(errors, kind)("x")) == again

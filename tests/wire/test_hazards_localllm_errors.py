@@ -469,7 +469,7 @@ async def test_5_2_anything_native_is_tried_at_most_once_more(stream: bool) -> N
 @both
 async def test_5_2_the_field_report_892_tokens_against_256(stream: bool) -> None:
     """5.2, field report: "892 input tokens against a limit of 256, the limit being exactly the max_tokens that the client had sent"."""
-    async with place() as at:
+    async with place(FakeLocalLLM(token_delay_s=0)) as at:
         seen = await at.ask("word " * 880, stream=stream, max_tokens=256)
     assert seen.status == 200 and seen.finish_reason == "length" and seen.text.startswith("word word")
     assert "max_tokens" not in at.chats[0]

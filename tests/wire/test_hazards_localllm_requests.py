@@ -496,7 +496,7 @@ async def test_7_3_the_whole_round_of_a_call(stream: bool) -> None:
 @both
 async def test_7_4_max_tokens_is_never_sent_and_loads_no_second_engine(stream: bool) -> None:
     """7.4 LiteRT: "the engine's total token budget", and "each distinct value loads another copy of the model"."""
-    async with place(FakeLocalLLM(), warm=True) as at:
+    async with place(FakeLocalLLM(token_delay_s=0), warm=True) as at:
         await until(lambda: at.phone.engines == [f"{GEMMA}_model_LITERT_CPU"])
         for value in (256, 512, None, 1_024, 2):
             seen = await at.ask("word " * 300, stream=stream, max_tokens=value)

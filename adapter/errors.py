@@ -45,6 +45,8 @@ class AdapterError(Exception):
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
     default_retry_after_s: ClassVar[int | None] = None
+    # Is what came of the answer until now of no use, so that nobody may go on with it?
+    spoils: bool = False
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(message)

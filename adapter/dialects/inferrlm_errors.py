@@ -52,11 +52,13 @@ def render_error(word: str, asked: Asked, *, after_text: bool = False) -> Adapte
 
 def restarted_answer(asked: Asked) -> EngineFailed:
     """The window filled up in mid-answer, and the app began again with a shorter history (10.3)."""
-    return EngineFailed(
+    error = EngineFailed(
         f"InferrLM ran out of context ({asked.window_tokens} tokens) in the middle of the answer and started it "
         "again with part of the conversation left out, so what came cannot be used. "
         "Shorten the conversation or ask for fewer tokens (max_tokens)."
     )
+    error.spoils = True
+    return error
 
 
 def no_first_token(limit_s: float) -> UpstreamTimeout:

@@ -154,7 +154,7 @@ class Dispatcher:
 
     def _note_failure(self, job: Job, course: Course, step: Step, exc: AdapterError, progress: Progress) -> None:
         progress.settle()
-        continues = progress.continues(job.request)
+        continues = progress.continues(job.request) and not exc.spoils
         if not job.streaming and not (continues and course.successors):
             progress.forget()  # nothing of it is out: whoever is next begins anew
         course.failed(step.target, exc, begun=progress.begun, continues=continues)

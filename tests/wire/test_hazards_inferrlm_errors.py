@@ -423,10 +423,6 @@ async def test_10_3_two_repetitions_in_the_same_stream(
     assert seen.broken_off if stream else seen.status == 500
 
 
-SPOILED = "an answer that the app began again is continued, with its repetitions, as if its text were good"
-
-
-@pytest.mark.xfail(strict=True, reason=SPOILED)
 @b_and_c
 @both
 async def test_10_3_what_the_app_began_again_is_never_continued(build: Build, stream: bool) -> None:

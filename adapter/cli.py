@@ -84,10 +84,10 @@ def _serve(config: Settings, key: str) -> int:
     from adapter.server.app import build_app
     from adapter.server.run import CannotListen, serve
 
-    app = build_app(config, keys=(key, *config.auth.keys))
-    gc.freeze()
-    gc.enable()
     try:
+        app = build_app(config, keys=(key, *config.auth.keys))
+        gc.freeze()
+        gc.enable()
         asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
     except (CannotListen, SettingsError) as exc:  # the latter for a key that is not where an engine's settings say
         return _fail(str(exc))

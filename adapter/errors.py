@@ -198,6 +198,7 @@ class OutputInvalid(EngineFailed):
     """What the grammar could not hold the answer to was checked afterwards, and it does not hold."""
 
     code = "output_invalid"
+    spoils = True
 
 
 class InternalError(AdapterError):

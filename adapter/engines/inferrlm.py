@@ -150,8 +150,18 @@ class InferrlmEngine:
             if loaded
             else "no model is in memory yet, so the first answer takes longer"
         )
-        return Health(
-            True, f"InferrLM {version} (build {phone.build}) answers at {self._settings.url}; {state}."
+        said = f"InferrLM {version} (build {phone.build}) answers at {self._settings.url}; {state}."
+        return Health(True, said + self._one_line_warning(phone))
+
+    def _one_line_warning(self, phone: Phone) -> str:
+        """What no setting of the app changes (13.1), said where people look when answers are short."""
+        if phone.traits.multiline or all(model.litert for model in phone.models):
+            return ""
+        if self._settings.line_marks:
+            return " Its GGUF models stop at the first line break; they are asked for marks instead (line_marks)."
+        return (
+            " Its GGUF models end each answer at the first line break: use LiteRT models, or try line_marks = true in "
+            "this engine's section."
         )
 
     # --- answers -------------------------------------------------------------------------------------------

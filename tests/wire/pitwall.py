@@ -72,7 +72,8 @@ class Table:
         counts = ", ".join(f"{end} {self.count(end)}" for end in ends)
         last_s = max((one.took_s for one in self.ended if one.end == "answered"), default=0.0)
         refusals = sum(len(one.told) for one in self.ended)
-        print(f"{self.name}: {len(self.ended)} at once: {counts}; refusals {refusals}; longest {self.longest_s:.2f} s, last answer {last_s:.2f} s")
+        head = f"{self.name}: {len(self.ended)} at once: {counts}; refusals {refusals}"
+        print(f"{head}; longest {self.longest_s:.2f} s, last answer {last_s:.2f} s")  # noqa: T201  for `pytest -s`
 
 
 # --- profile B ------------------------------------------------------------------------------------------------------------

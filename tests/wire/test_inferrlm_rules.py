@@ -178,6 +178,16 @@ async def test_rule_10_answers_of_one_line_are_announced(build: Build) -> None:
 
 
 @every_build
+@pytest.mark.parametrize("marks", [False, True])
+async def test_rule_10_the_health_says_it_plainly(build: Build, marks: bool) -> None:
+    """Where people look when answers are short: what it is, and what to do about it."""
+    async with FakeInferrLM(build) as phone, engine_for(phone.url, line_marks=marks) as engine:
+        detail = (await engine.health()).detail
+    assert ("first line break" in detail) == (build != "A")
+    assert ("try line_marks = true" in detail) == (build != "A" and not marks)
+
+
+@every_build
 @pytest.mark.parametrize("word", ["MODEL_BUSY", "Context is busy"])
 async def test_rule_11_a_busy_model_is_asked_again(build: Build, word: str) -> None:
     async with FakeInferrLM(build) as phone, engine_for(phone.url) as engine:

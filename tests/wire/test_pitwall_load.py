@@ -139,7 +139,7 @@ async def test_ten_of_the_warm_path_beside_a_noisy_key(known: bool) -> None:
     async with pit(known=known) as at, noise(at, 13) as noisy:
         table = await warm_path(at.adapter, COUNT, name=title("A beside a noisy key", known), key=WARM_PATH)
         check(table, at_least=2, within_s=PATIENCE_A_S)
-        print(f"  the noisy key: {noisy.count(200)} answered, {noisy.count(429)} refused")
+        print(f"  the noisy key: {noisy.count(200)} answered, {noisy.count(429)} refused")  # noqa: T201
         assert noisy.count(200) >= 1 and set(noisy) <= {200, 429}
 
 

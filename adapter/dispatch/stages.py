@@ -50,11 +50,10 @@ def answer_of(
 
     begin: Begin = partial(marked, begin=generate) if marks else generate
     if target.emulated or checked:
-        from adapter.emulate.driver import (
-            emulated,  # with all of `calls` and `constrain`: not for those who need none of it
-        )
+        # Here, since it brings all of `calls` and `constrain`, and most requests need none of it.
+        from adapter.emulate.driver import emulated
 
-        return emulated(chat, begin, prompted=target.emulated, checked=checked, streaming=streaming)
+        return emulated(chat, begin, prompted=target.emulated - {Can.MANY}, checked=checked, streaming=streaming)
     return begin(chat)
 
 

@@ -51,7 +51,7 @@ class Can(StrEnum):
 
 PLAIN_CHAT = frozenset({Can.CHAT})
 # What is done around a chat model that cannot do it by itself (`adapter/emulate`).
-EMULATED = frozenset({Can.TOOLS, Can.OUTPUT})
+EMULATED = frozenset({Can.TOOLS, Can.OUTPUT, Can.MANY})
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,7 +346,7 @@ def test_a_model_has_its_sizes_as_integers() -> None:
     assert [model[key] for key in sizes] == [4_096, 4_096, 4_096, 1_024]
     assert model["farmhand"] == {
         "engine": "e", "model": "x.gguf", "loaded": False, "multiline": True, "can": ["chat"],
-        "emulated": ["response_format", "tools"],
+        "emulated": ["n", "response_format", "tools"],
     }  # fmt: skip
     assert render.render_model_list([model]) == {"object": "list", "data": [model]}
 

@@ -262,7 +262,6 @@ async def test_logprobs(streamed: bool) -> None:
     ("fields", "param"),
     [
         ({"grammar": "root ::= x"}, "grammar"),
-        ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
     ],
@@ -278,6 +277,23 @@ async def test_an_engine_that_cannot_is_never_asked(fields: dict[str, Any], para
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await engine.next_call()
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_several_answers_are_asked_for_one_after_the_other(streamed: bool) -> None:
+    """Each with a seed of its own, so that they are not the same again."""
+    engine = ScriptedEngine(script=ANSWER)
+    async with running_adapter(engines=[engine]) as adapter:
+        if streamed:
+            chunks = await stream(adapter, n=3, seed=7)
+            check_stream(chunks, usage=False, n=3)
+        else:
+            _, body = await plain(adapter, n=3, seed=7)
+            check_plain(body, n=3)
+            assert [choice["message"]["content"] for choice in body["choices"]] == ["x", "x", "x"]
+            assert body["usage"]["completion_tokens"] == 3 * END.usage.completion_tokens
+    asked = [(await engine.next_call()).chat for _ in range(3)]
+    assert [(chat.n, chat.sampling.seed) for chat in asked] == [(1, 7), (1, 8), (1, 9)]
 
 
 ANSWER: list[Step] = [Started(), TextDelta("x"), END]

@@ -10,7 +10,7 @@ import sys
 
 from adapter import configuration
 from adapter.keys import KeyFileError
-from adapter.terminal.address import server as _server
+from adapter.terminal.address import server
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from adapter.terminal.screen import Screen
 
     try:
-        base_url, key = _server(args.url, args.key)
+        base_url, key = server(args.url, args.key)
         question = _question(args.prompt)
     except (configuration.SettingsError, KeyFileError, ValueError) as exc:
         print(f"farmhand: {exc}", file=sys.stderr, flush=True)

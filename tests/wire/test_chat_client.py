@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from adapter.keys import load_or_create_key
-from adapter.terminal.cli import _server
+from adapter.terminal import address
 from adapter.terminal.client import ChatError, Client
 from adapter.terminal.conversation import Conversation
 from adapter.terminal.pieces import Done, Piece, Reasoning, Text
@@ -125,13 +125,13 @@ def test_our_key_stays_on_this_machine(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("FARMHAND_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     ours = load_or_create_key(tmp_path)
-    assert _server(None, None) == ("http://127.0.0.1:8888/v1", ours)
-    assert _server("http://localhost:9/v1/", None) == ("http://localhost:9/v1", ours)
-    assert _server("https://example.org/v1", None) == ("https://example.org/v1", None)
-    assert _server("https://example.org/v1", "sk-theirs") == ("https://example.org/v1", "sk-theirs")
+    assert address.server(None, None) == ("http://127.0.0.1:8888/v1", ours)
+    assert address.server("http://localhost:9/v1/", None) == ("http://localhost:9/v1", ours)
+    assert address.server("https://example.org/v1", None) == ("https://example.org/v1", None)
+    assert address.server("https://example.org/v1", "sk-theirs") == ("https://example.org/v1", "sk-theirs")
     monkeypatch.setenv("FARMHAND_SERVER_PORT", "0")
     with pytest.raises(ValueError, match="--url"):
-        _server(None, None)
+        address.server(None, None)
 
 
 def test_a_question_that_failed_is_not_sent_twice() -> None:

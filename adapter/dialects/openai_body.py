@@ -11,13 +11,12 @@ from adapter.errors import BadRequest
 
 def parse_json_object(raw: bytes, *, max_nesting: int) -> dict[str, Any]:
     """Bytes of a body -> its JSON object. Raises `BadRequest` for anything else."""
-    if not raw.strip():
+    if not raw or raw.isspace():
         raise BadRequest("The request body is empty; send a JSON object.")
-    too_deep = BadRequest(f"The JSON is nested deeper than {max_nesting} levels (server.max_nesting).")
     try:
         body = _DECODER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except RecursionError:
-        raise too_deep from None
+        raise _too_deep(max_nesting) from None
     except UnicodeDecodeError as exc:
         raise BadRequest(f"The request body is not valid UTF-8 (byte {exc.start}).") from None
     except json.JSONDecodeError as exc:
@@ -28,8 +27,12 @@ def parse_json_object(raw: bytes, *, max_nesting: int) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest(f"The request body must be a JSON object, not {kind_of(body)}.")
     if deeper_than(body, max_nesting):
-        raise too_deep
+        raise _too_deep(max_nesting)
     return body
+
+
+def _too_deep(max_nesting: int) -> BadRequest:
+    return BadRequest(f"The JSON is nested deeper than {max_nesting} levels (server.max_nesting).")
 
 
 def _refuse_constant(word: str) -> Any:

@@ -45,14 +45,16 @@ def _message(entry: object, where: str) -> Message:
 
 
 def _role(value: object, where: str) -> Role:
-    if value == "function":  # the tool role's name before 2023-11
-        return Role.TOOL
-    try:
-        return Role(value)  # type: ignore[arg-type]  # anything that is no role ends in the except
-    except ValueError:
+    role = _ROLES.get(value) if isinstance(value, str) else None
+    if role is None:
         known = ", ".join(Role)
         shown = f"{value!s:.40}" if isinstance(value, str) else kind_of(value)
-        raise BadRequest(f"'{where}' must be one of {known}; got {shown}.", param=where) from None
+        raise BadRequest(f"'{where}' must be one of {known}; got {shown}.", param=where)
+    return role
+
+
+# With the tool role's name before 2023-11.
+_ROLES = {**{role.value: role for role in Role}, "function": Role.TOOL}
 
 
 def _content(value: object, where: str) -> str:

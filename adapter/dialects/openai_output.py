@@ -30,6 +30,8 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 def parse_output(given: Mapping[str, Any]) -> OutputFormat | None:
     """The form of the answer, `None` for free text. Raises `BadRequest`, also for more than one form."""
+    if _FIELDS.isdisjoint(given):  # nearly always
+        return None
     forms = {name: form for name in OUTPUT_FIELDS if name in given and (form := _form(name, given[name]))}
     one_of(forms, tuple(forms))
     return next(iter(forms.values()), None)
@@ -185,3 +187,4 @@ _EXTENSIONS: dict[str, _Parser] = {
     "guided_grammar": _grammar,
 }
 OUTPUT_FIELDS = ("response_format", "structured_outputs", *_EXTENSIONS)
+_FIELDS = frozenset(OUTPUT_FIELDS)

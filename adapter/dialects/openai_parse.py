@@ -75,11 +75,11 @@ def parse_chat(body: Mapping[str, Any], *, max_messages: int = 4_096, hops: tupl
     asked = Asked(
         model=chat.model,
         needs=_needs(chat, tools),
-        wishes=frozenset({Can.CONTINUE} if chat.continues else ()),
+        wishes=_CONTINUES if chat.continues else frozenset(),
         stream=stream,
         include_usage=include_usage,
-        ignored=bounded_names(_ignored(given)),
-        hints=tuple(_hints(given, tools)),
+        ignored=_ignored(given),
+        hints=tuple(_hints(given, tools)) if tools.tools or not _HINTS.isdisjoint(given) else (),
     )
     return ChatRequest(chat, asked, legacy_calls=tools.legacy)
 
@@ -138,11 +138,14 @@ def _hints(given: Mapping[str, Any], tools: AskedTools) -> Iterator[tuple[Can, s
         yield Can.TOKENIZE, "chat_template_kwargs"  # who tokenizes messages has the template
 
 
-def _ignored(given: Mapping[str, Any]) -> Iterator[str]:
-    yield from (key for key in given if key not in _HONOURED)
-    yield from unheeded_reasoning(given)
+def _ignored(given: Mapping[str, Any]) -> tuple[str, ...]:
+    if _HONOURED.issuperset(given) and "reasoning" not in given:
+        return ()
+    return bounded_names([*(key for key in given if key not in _HONOURED), *unheeded_reasoning(given)])
 
 
+_CONTINUES = frozenset({Can.CONTINUE})
+_HINTS = frozenset({"chat_template_kwargs", *THINKING_FIELDS})
 _HONOURED = frozenset(
     {
         "model", "messages", "stream", "stream_options", "tools", "tool_choice", "parallel_tool_calls", "functions",

@@ -15,10 +15,14 @@ MAX_TEMPLATE_CHARS = 16 * 1024
 _BUDGETS = ("max_reasoning_tokens", "thinking_budget_tokens")
 THINKING_FIELDS = ("reasoning_effort", "reasoning", *_BUDGETS)
 _OPENROUTER = ("effort", "max_tokens", "enabled")
+_FIELDS = frozenset(THINKING_FIELDS)
+_UNSAID = Reasoning()
 
 
 def parse_reasoning(given: Mapping[str, Any]) -> Reasoning:
     """Raises `BadRequest` for an effort or a budget that is given twice."""
+    if _FIELDS.isdisjoint(given):  # nearly always
+        return _UNSAID
     nested = _openrouter(given)
     flat = {name: given[name] for name in THINKING_FIELDS if name in given and name != "reasoning"} | nested
     effort = one_of(flat, ("reasoning_effort", "reasoning.effort"))
@@ -63,7 +67,9 @@ def _budget(given: Mapping[str, Any], name: str) -> int | None:
 
 def parse_template_options(given: Mapping[str, Any]) -> str:
     """`chat_template_kwargs` -> JSON text of an object."""
-    value = given.get("chat_template_kwargs", {})
+    if "chat_template_kwargs" not in given:
+        return "{}"
+    value = given["chat_template_kwargs"]
     if not isinstance(value, dict):
         raise wrong_type("chat_template_kwargs", "an object", value)
     text = json_text(value, "chat_template_kwargs")

@@ -16,6 +16,7 @@ MAX_TOOLS = 256
 MAX_TOOLS_CHARS = 1 << 20
 # OpenAI's own rule; a grammar and a template can write such a name without quoting it.
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
 # A function without parameters takes none. Spelled out, since chat templates look into `properties`.
 _NO_PARAMETERS = '{"type": "object", "properties": {}}'
 
@@ -33,8 +34,13 @@ class AskedTools:
         return "functions" if self.legacy else "tools"
 
 
+_NO_TOOLS = AskedTools()
+
+
 def parse_tools(given: Mapping[str, Any]) -> AskedTools:
     """Raises `BadRequest` naming the field: `tools[3].function.name`, `tool_choice` ..."""
+    if _FIELDS.isdisjoint(given):
+        return _NO_TOOLS
     functions = _array(given, "functions")
     tools = _array(given, "tools")
     if functions and tools:

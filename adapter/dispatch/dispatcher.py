@@ -119,29 +119,50 @@ class Dispatcher:
     # --- the course of one request ----------------------------------------------------------------------------
 
     async def _answered(self, job: Job, targets: Sequence[Target]) -> AsyncGenerator[Item, None]:
+        """One function, since each iterator around another is paid for with every chunk.
+
+        Items go out as they come for a stream, and all at once at the end of a plain answer (`held` until then).
+        """
         progress, held = Progress(), list[Item]()
-        course = self._course(targets)
-        while step := self._next(course):
+        course, slim = self._course(targets), False
+        while True:
+            step = self._next(course)
+            if step is None:
+                slim, step = True, Step(self._roomiest(job, course, progress))
+                # Some tenths of a second for each megabyte.
+                job, remark = await asyncio.to_thread(_slimmed, job, course)
+                yield remark
+            attempt = Attempt(job, step, self._posts[step.target.engine], self.breakers, self._now_s)
             try:
-                async with aclosing(self._step(job, step, progress, held)) as items:
-                    async for item in items:
+                for item in await attempt.begin(progress):
+                    yield item
+                if attempt.end is not None:
+                    for item in (*held, attempt.end):
                         yield item
+                    return
+                await attempt.wait()
+                async with aclosing(attempt.events()) as events:
+                    async for item in events:
+                        progress.note(item)
+                        if isinstance(item, Finished):
+                            end = await attempt.finished(item, progress, self._counter)
+                            for one in held:
+                                yield one
+                            yield end
+                        elif job.streaming:
+                            yield item
+                        else:
+                            held.append(item)
                 return
             except AdapterError as exc:
+                attempt.failed(exc)
+                if slim:
+                    raise
                 self._note_failure(job, course, step, exc, progress)
                 if not progress.begun:
                     held.clear()
-        error = self._end_of(course)
-        if course.too_long and self._router.prompt_diet and isinstance(job.request, Chat) and not progress.begun:
-            # Some tenths of a second for each megabyte.
-            target, slim, remark = await asyncio.to_thread(shortened, job.request, course.too_long, error)
-            yield remark
-            slim_job = replace(job, request=slim, wire=None)
-            async with aclosing(self._step(slim_job, Step(target), progress, held)) as items:
-                async for item in items:
-                    yield item
-            return
-        raise error
+            finally:
+                attempt.leave()
 
     def _course(self, targets: Sequence[Target]) -> Course:
         policy = self._router.retry_policy
@@ -177,158 +198,6 @@ class Dispatcher:
             f"{names} failed too often lately and is left alone for another {wait_s} s. The last failure was {why}",
             retry_after_s=wait_s,
         )
-
-    # --- one target ---------------------------------------------------------------------------------------------
-
-    async def _step(
-        self, job: Job, step: Step, progress: Progress, held: list[Item]
-    ) -> AsyncGenerator[Item, None]:
-        """The items of one target, as they come for a stream, all at once at the end of a plain answer (`held` until then).
-
-        One function, since each iterator around another is paid for with every chunk.
-        """
-        target, verdict = step.target, _Verdict(self.breakers, step.target, self._now_s)
-        engine = self._registry.engine(target.engine)
-        place: Place | None = None
-        complete, used = False, 0
-        try:
-            if step.pause_s:
-                await asyncio.sleep(step.pause_s)
-            if step.continues is not None:
-                used = await self._used(target, progress.text)
-                rest = continuation(job.request, progress.text, used)
-                if rest is None:
-                    for one in held:
-                        yield one
-                    yield _complete_by_length(job.request, used)
-                    return
-                logger.info("answer continued engine=%s model=%s", target.engine, target.model)
-                yield _seam(step.continues, step, progress)
-                job = replace(job, request=rest, wire=None, asked=[NOBODY])  # of two who answer, neither's count is the answer's
-            yield target
-            if unheeded := self._unheeded(job, target):
-                yield Remark("ignored", unheeded)
-            if (gate := self._gates.get(target.engine)) is not None:
-                place = gate.enter(job.caller)
-                yield Queued(place.position, place.depth, place.wait_s)
-                if place.position:
-                    await place.wait()
-            began_s = self._now_s()
-            async with aclosing(self._events(engine, target, job)) as events:
-                async for item in events:
-                    progress.note(item)
-                    if isinstance(item, Finished):
-                        complete = True
-                        verdict.succeed()
-                        if place is not None:
-                            place.learned(self._now_s() - began_s)
-                        item = await self._counted(joined_end(item, used) if used else item, job, target, progress)
-                        for one in held:
-                            yield one
-                        yield item
-                    elif job.streaming:
-                        yield item
-                    else:
-                        held.append(item)
-        except AdapterError as exc:
-            verdict.fail(exc)
-            raise
-        finally:
-            verdict.abandon()
-            if place is not None:
-                # An app works on for somebody who has left; its seat is not free before that is over.
-                place.leave(after=None if complete else self._seated[target.engine].settled())
-
-    def _unheeded(self, job: Job, target: Target) -> tuple[str, ...]:
-        engine = self._unheeding.get(target.engine)
-        if engine is None or not isinstance(job.request, Chat):
-            return ()
-        return engine.unheeded(replace(job.request, model=target.model))
-
-    def _events(self, engine: Engine, target: Target, job: Job) -> AsyncGenerator[Item, None]:
-        return answer_of(
-            engine,
-            target,
-            job.request,
-            relays=self._relays.get(target.engine),
-            wire=job.wire,
-            streaming=job.streaming,
-            settings=self._settings.get(target.engine),
-            asked=job.asked,
-        )
-
-    # --- tokens ------------------------------------------------------------------------------------------------
-
-    async def _used(self, target: Target, text: str) -> int:
-        """Tokens of what was sent, with the vocabulary of who goes on, else an estimate."""
-        engine = self._registry.engine(target.engine)
-        if isinstance(engine, Tokenizes):
-            try:
-                async with asyncio.timeout(COUNT_S):
-                    tokens = await engine.tokenize(target.model, text, specials=False, parse_specials=False)
-                return len(tokens.ids)
-            except (AdapterError, TimeoutError) as exc:
-                logger.debug("what was sent is estimated engine=%s error=%s", target.engine, exc)
-        return estimate_tokens(text)
-
-    async def _counted(self, end: Finished, job: Job, target: Target, progress: Progress) -> Finished:
-        """Better counts than estimates, where the vocabulary is at hand and it is known what was asked and said."""
-        estimated = UsageSource.ESTIMATED in (end.usage.prompt_source, end.usage.completion_source)
-        if not estimated or len(job.asked) != 1:
-            return end
-        if self._counter.vocabulary_for(target.engine, target.model) is None or (said := progress.said) is None:
-            return end
-        usage = await self._counter.counted(end.usage, job.asked[0], said, engine=target.engine, model=target.model)
-        return replace(end, usage=usage)
-
-
-class _Verdict:
-    """What the breakers are told of one attempt: once, and the first word counts."""
-
-    def __init__(self, breakers: Breakers, target: Target, now_s: Callable[[], float]) -> None:
-        self._breakers = breakers
-        self._target = target
-        self._now_s = now_s
-        self._given = False
-
-    def succeed(self) -> None:
-        if self._first():
-            self._breakers.succeeded(self._target, self._now_s())
-
-    def fail(self, error: AdapterError) -> None:
-        if self._first():
-            self._breakers.failed(self._target, error, self._now_s())
-
-    def abandon(self) -> None:
-        if self._first():
-            self._breakers.abandoned(self._target, self._now_s())
-
-    def _first(self) -> bool:
-        given, self._given = self._given, True
-        return not given
-
-
-def _seam(before: Target, step: Step, progress: Progress) -> Seam:
-    after = step.target
-    return Seam(
-        at_chars=len(progress.text),
-        before=f"{before.engine}/{before.model}",
-        after=f"{after.engine}/{after.model}",
-        code=step.code,
-        relayed_id=progress.relayed_id,
-    )
-
-
-def _complete_by_length(request: Chat | Completion, used_tokens: int) -> Finished:
-    """What was sent had all the tokens that were asked for, so there is nothing to go on with."""
-    contents = [m.content for m in request.messages] if isinstance(request, Chat) else [request.text or ""]
-    usage = Usage(
-        max(1, estimate_prompt_tokens(contents)),
-        max(1, used_tokens),
-        prompt_source=UsageSource.ESTIMATED,
-        completion_source=UsageSource.COUNTED,
-    )
-    return Finished(FinishReason.LENGTH, usage)
 
 
 def _concerns(name: str, targets: Sequence[Target]) -> bool:

@@ -26,7 +26,8 @@ from adapter.engines.base import (
     Tokenizes,
 )
 from adapter.errors import AdapterError
-from adapter.routing import NO_NEEDS, Listing, Needs, Target, resolve
+from adapter.routing import NO_NEEDS, Listing, Needs, Target
+from adapter.routing_memory import Resolver
 from adapter.settings import EngineSettings, RouterSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class Registry:
     ) -> None:
         self._engines = {engine.name: engine for engine in engines}
         self.routes = routes
-        self._router = router or RouterSettings()
+        router = router or RouterSettings()
+        self._resolver = Resolver(routes, router.aliases, router.default_fallbacks)
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Task[Listing]] = {}
         # Told the name of each engine that has said what it has: one that was unreachable is back.
@@ -135,17 +137,7 @@ class Registry:
         prompt_tokens: int | None = None,
     ) -> tuple[Target, ...]:
         """Who can answer for the model name `asked` and do what is needed. Arguments and errors as of `routing.resolve`."""
-        return resolve(
-            asked,
-            await self.listings(),
-            self.routes,
-            needs,
-            wishes,
-            aliases=self._router.aliases,
-            fallbacks=self._router.default_fallbacks,
-            emulates=emulates,
-            prompt_tokens=prompt_tokens,
-        )
+        return self._resolver.resolve(asked, await self.listings(), needs, wishes, emulates, prompt_tokens)
 
     async def _listing(self, engine: Engine) -> Listing:
         known = self._known.get(engine.name)

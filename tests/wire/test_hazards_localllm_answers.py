@@ -401,7 +401,7 @@ async def test_8_5_a_plain_answer_that_is_cut() -> None:
                 await gate.reached.wait()
                 await at.phone.crash()
                 seen = await client.sees()
-    assert seen.refused == (500, "engine_failed") and "crashed" in seen.message
+    assert seen.refused == (500, "app_crashed") and "crashed" in seen.message
 
 
 # --- 8.6 ------------------------------------------------------------------------------------------------------------------

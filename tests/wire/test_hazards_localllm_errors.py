@@ -327,7 +327,7 @@ async def test_5_1_row_19_the_app_crashes(stream: bool) -> None:
                 await gate.reached.wait()
                 await at.phone.crash()
                 seen = await client.sees()
-    assert seen.refused == (500, "engine_failed") and "crashed" in seen.message
+    assert seen.refused == (500, "app_crashed") and "crashed" in seen.message
 
 
 @both

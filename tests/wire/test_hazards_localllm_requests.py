@@ -75,13 +75,25 @@ async def test_7_1_a_field_without_effect_is_told(stream: bool, field: str) -> N
 
 
 @both
-@pytest.mark.parametrize(("field", "value"), [("n", 2), ("logprobs", True), ("logit_bias", {"5": 1})])
+@pytest.mark.parametrize(("field", "value"), [("logprobs", True), ("logit_bias", {"5": 1})])
 async def test_7_1_a_field_that_would_change_the_answer_is_refused(stream: bool, field: str, value: Any) -> None:
-    """7.1 `n`, `logprobs`, `top_logprobs`, `logit_bias`: an answer without them would look as if they were honoured."""
+    """7.1 `logprobs`, `top_logprobs`, `logit_bias`: an answer without them would look as if they were honoured."""
     async with place() as at:
         seen = await at.ask(stream=stream, **{field: value})
     assert seen.refused == (400, "not_capable") and seen.error["param"] == field
     assert at.chats == []
+
+
+@both
+async def test_7_1_n_is_made_here(stream: bool) -> None:
+    """7.1 `n`: ignored by the app. Asked so many times, one after the other."""
+    async with place() as at:
+        seen = await at.ask(stream=stream, n=2)
+    choices = [choice for frame in seen.frames for choice in frame["choices"]]
+    parts = [(choice["index"], choice.get("delta") or choice.get("message") or {}) for choice in choices]
+    texts = ["".join(part.get("content") or "" for index, part in parts if index == one) for one in (0, 1)]
+    assert texts == ["say hello"] * 2 and seen.finish_reason == "stop"
+    assert len(at.chats) == 2 and all(set(chat) <= HONOURED for chat in at.chats) and at.unhurt
 
 
 @both

@@ -13,6 +13,9 @@ def set_up(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # What our lines do not show need not be found out for each of them (Python's logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     # aiohttp and asyncio say at info and debug what we say better or do not need.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 

@@ -36,6 +36,8 @@ class Asked:
 
     def without_effect(self, can: frozenset[Can]) -> tuple[str, ...]:
         """Fields that have no effect with a model of these capabilities."""
+        if not self.hints:
+            return self.ignored
         missed = (name for need, name in self.hints if need not in can)
         return (*self.ignored, *missed)[:MAX_IGNORED]
 

@@ -38,13 +38,14 @@ DONE_FRAME = b"data: [DONE]\n\n"
 _MARKS = (
     b'"finish_reason":"', b'"finish_reason": "', b'"error"', b"\nerror:", b"[DONE]", b'"usage":{', b'"usage": {',
 )  # fmt: skip
+_MARKS_AND_CALLS = (*_MARKS, b'"tool_calls"')
 _WORDS = {reason.value for reason in FinishReason}
 
 
 class RelayScan:
     """Sees to one stream on its way. n: how many answers were asked for. explained: an empty answer is one, since a stop string can do that.
 
-    max_tokens: as asked for; a server that goes far beyond is cut off (`cut_here`).
+    max_tokens: as asked for; a server that goes far beyond is cut off (`cut_here`). begun: something of the answer has been passed on.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RelayScan:
         self._mending = False
         self._held = b""
         self._lead: list[bytes] = []
-        self._begun = False
+        self.begun = False
         self._called = False
         self._reasons: dict[int, FinishReason] = {}
         self._usage: Mapping[str, Any] = {}
@@ -83,11 +84,6 @@ class RelayScan:
     def complete(self) -> bool:
         """Every choice has its reason."""
         return len(self._reasons) >= self._n
-
-    @property
-    def begun(self) -> bool:
-        """Something of the answer has been passed on."""
-        return self._begun
 
     @property
     def reason(self) -> FinishReason:
@@ -112,11 +108,11 @@ class RelayScan:
         self._held = data[end:]
         piece = data if end == len(data) else data[:end]
         self.frames += piece.count(b"data:")
-        if self._begun and not self._mending and self._mark(piece) < 0:
+        if self.begun and not self._mending and self._is_harmless(piece):
             passed = piece
         else:
             passed = self._examined(piece)
-        if self.frames > self._most_frames and not self.done and self._begun and not self.complete:
+        if self.frames > self._most_frames and not self.done and self.begun and not self.complete:
             return passed + self._cut()
         return passed
 
@@ -153,12 +149,24 @@ class RelayScan:
             self.done = True
         return rest
 
+    def _is_harmless(self, piece: bytes) -> bool:
+        """No word in it that matters: `_mark` for each chunk of an ordinary stream, where a generator would cost more than the search."""
+        if not piece.startswith((b"data:", b":")):
+            return False
+        for mark in self._marks:  # noqa: SIM110
+            if mark in piece:
+                return False
+        return True
+
+    @property
+    def _marks(self) -> tuple[bytes, ...]:
+        return _MARKS if self._called else _MARKS_AND_CALLS
+
     def _mark(self, piece: bytes, start: int = 0) -> int:
         """Where the first word stands that matters, else -1. Quotes inside of texts are escaped, so these are keys; `null` is no reason."""
         if not piece.startswith((b"data:", b":"), start):
             return start
-        marks = _MARKS if self._called else (*_MARKS, b'"tool_calls"')
-        return min((at for mark in marks if (at := piece.find(mark, start)) >= 0), default=-1)
+        return min((at for mark in self._marks if (at := piece.find(mark, start)) >= 0), default=-1)
 
     def _examined(self, piece: bytes) -> bytes:
         """Frames with a word that matters are parsed, and all until something was said; what lies between passes as it is."""
@@ -183,7 +191,7 @@ class RelayScan:
 
     def _harmless_end(self, piece: bytes, start: int) -> int:
         """How far whole frames can pass unread."""
-        if not self._begun or self._mending:
+        if not self.begun or self._mending:
             return start
         mark = self._mark(piece, start)
         if mark < 0:
@@ -198,7 +206,7 @@ class RelayScan:
         if any(changed is not None for changed in passed):
             pieces = [changed if changed is not None else payload for changed, payload in zip(passed, payloads, strict=True)]
             raw = b"".join(b"data: " + piece + b"\n\n" for piece in pieces)
-        if self._begun:
+        if self.begun:
             lead, self._lead = self._lead, []
             return b"".join([*lead, raw])
         self._lead.append(raw)
@@ -225,11 +233,11 @@ class RelayScan:
     def _mend(self, value: dict[str, Any]) -> bool:
         """Changes what clients would break on. Returns whether there was something."""
         calls = any(delta_of(choice).get("tool_calls") for choice in choices_of(value))
-        if not self._mending and (not self._begun or (calls and not self._called)):
+        if not self._mending and (not self.begun or (calls and not self._called)):
             self._mending = not is_tidy(value)
         self._called = self._called or calls
         changed = self._mending and self._mender.mend(value)
-        if not self._begun:
+        if not self.begun:
             changed = self._mender.add_role(value) or changed
         for choice in choices_of(value):
             word = choice.get("finish_reason")
@@ -241,8 +249,8 @@ class RelayScan:
     def _read(self, value: Mapping[str, Any]) -> None:
         for position, choice in enumerate(choices_of(value)):
             delta = delta_of(choice)
-            if not self._begun and says_something(delta):
-                self._begun = True
+            if not self.begun and says_something(delta):
+                self.begun = True
                 self._head = {key: value.get(key, default) for key, default in self._head.items()}
                 self.thinks = text_in(delta.get("content")).lstrip().startswith("<think>")
             index = choice.get("index", position)
@@ -255,9 +263,9 @@ class RelayScan:
     def _close(self) -> bytes:
         """What was kept back while nothing had been said. Raises `UpstreamProtocol` if that is all there is, and nothing explains it."""
         lead, self._lead = self._lead, []
-        if not self._begun and not self._explained and FinishReason.LENGTH not in self._reasons.values():
+        if not self.begun and not self._explained and FinishReason.LENGTH not in self._reasons.values():
             raise empty(self._peer)
-        self._begun = True
+        self.begun = True
         return b"".join(lead)
 
 

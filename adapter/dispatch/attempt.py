@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from adapter.breaker import Breakers
 from adapter.caller import Caller
-from adapter.chat import Chat, Completion, Finished, Usage, UsageSource, FinishReason
+from adapter.chat import Chat, Completion, Finished, FinishReason, Usage, UsageSource
 from adapter.counting import TokenCounter
 from adapter.dispatch.continuing import continuation, joined_end
 from adapter.dispatch.course import Step

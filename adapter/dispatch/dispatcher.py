@@ -8,49 +8,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adapter.breaker import Breakers
 from adapter.caller import ANYBODY, Caller
-from adapter.chat import Chat, Completion, Finished, FinishReason, Usage, UsageSource
+from adapter.chat import Chat, Completion, Finished
 from adapter.counting import TokenCounter
-from adapter.dispatch.continuing import continuation, joined_end
+from adapter.dispatch.attempt import Attempt, Job, Post
 from adapter.dispatch.course import Course, Step
-from adapter.dispatch.items import Item, Queued, Remark, Seam
+from adapter.dispatch.items import Item
 from adapter.dispatch.progress import Progress
 from adapter.dispatch.shorten import shortened
-from adapter.dispatch.stages import answer_of
-from adapter.engines.base import Engine, Relays, Seated, Tokenizes, Unheeding, Wire
+from adapter.engines.base import Engine, Relays, Seated, Unheeding, Wire
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
 from adapter.queueing.gate import Gate, GateState
-from adapter.queueing.place import Place
 from adapter.retries import retries_for
 from adapter.routing import Target
-from adapter.settings import RouterSettings, Settings
-from adapter.tokens import estimate_prompt_tokens, estimate_tokens
+from adapter.settings import EngineSettings, RouterSettings, Settings
 
 logger = logging.getLogger(__name__)
 
-# Counting what was sent, with the tokenizer of whoever goes on; the client is waiting.
-COUNT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One request. streaming: what is passed on is out, and cannot be taken back.
-    asked: what engines got of it in the end, stages considered. wire: the request's own bytes, where they may be passed on.
-    """
-
-    request: Chat | Completion
-    caller: Caller
-    streaming: bool
-    wire: Wire | None = None
-    asked: list[Chat] = field(default_factory=list)
+# For engines that no settings describe: those of tests.
+DEFAULT_QUEUE = 16
 
 
 class Dispatcher:
@@ -58,19 +42,12 @@ class Dispatcher:
 
     def __init__(self, registry: Registry, settings: Settings, *, now_s: Callable[[], float]) -> None:
         """now_s: the loop's clock, in seconds."""
-        self._registry = registry
         self._router: RouterSettings = settings.router
         self._now_s = now_s
         self.breakers = Breakers(settings.router)
-        self._gates = {
-            name: Gate(engine=name, capacity=engine.capacity, queue=queue, now_s=now_s)
-            for name, engine, queue in _seated(registry, settings)
-        }
-        # Asking a class whether it has a protocol's methods costs more than a small request's routing.
-        self._seated = {name: engine for name, engine, _ in _seated(registry, settings)}
-        self._relays = {n: e for n, e in registry.engines.items() if isinstance(e, Relays)}
-        self._unheeding = {n: e for n, e in registry.engines.items() if isinstance(e, Unheeding)}
-        self._settings = {entry.name: entry for entry in settings.engine}
+        configured = {entry.name: entry for entry in settings.engine}
+        self._posts = {name: _post(engine, configured.get(name), now_s) for name, engine in registry.engines.items()}
+        self._gates = {name: post.gate for name, post in self._posts.items() if post.gate is not None}
         registry.on_answer = lambda engine: self.breakers.answers(engine, now_s())
         self._counter = TokenCounter(Path(settings.home), _vocabularies(settings))
 
@@ -128,9 +105,12 @@ class Dispatcher:
         while True:
             step = self._next(course)
             if step is None:
-                slim, step = True, Step(self._roomiest(job, course, progress))
+                error, request = self._end_of(course), job.request
+                if not (course.too_long and self._router.prompt_diet and isinstance(request, Chat)) or progress.begun:
+                    raise error
                 # Some tenths of a second for each megabyte.
-                job, remark = await asyncio.to_thread(_slimmed, job, course)
+                target, request, remark = await asyncio.to_thread(shortened, request, course.too_long, error)
+                job, step, slim = replace(job, request=request, wire=None), Step(target), True
                 yield remark
             attempt = Attempt(job, step, self._posts[step.target.engine], self.breakers, self._now_s)
             try:
@@ -204,18 +184,16 @@ def _concerns(name: str, targets: Sequence[Target]) -> bool:
     return any(name in (t.engine, f"{t.engine}/{t.model}") for t in targets)
 
 
-def _seated(registry: Registry, settings: Settings) -> Iterator[tuple[str, Seated, int]]:
-    queues = {entry.name: entry.queue for entry in settings.engine}
-    for name, engine in registry.engines.items():
-        if isinstance(engine, Seated):
-            yield name, engine, queues.get(name, DEFAULT_QUEUE)
-
-
-# Stands for what somebody else was asked before.
-NOBODY = Chat("", ())
-
-# For engines that no settings describe: those of tests.
-DEFAULT_QUEUE = 16
+def _post(engine: Engine, settings: EngineSettings | None, now_s: Callable[[], float]) -> Post:
+    seated, queue = engine if isinstance(engine, Seated) else None, settings.queue if settings else DEFAULT_QUEUE
+    return Post(
+        engine,
+        gate=Gate(engine=engine.name, capacity=seated.capacity, queue=queue, now_s=now_s) if seated else None,
+        seated=seated,
+        relays=engine if isinstance(engine, Relays) else None,
+        unheeding=engine if isinstance(engine, Unheeding) else None,
+        settings=settings,
+    )
 
 
 def _vocabularies(settings: Settings) -> dict[str, str]:

@@ -148,61 +148,70 @@ class Run:
 
     # --- as bytes -------------------------------------------------------------------------------------------
 
-    async def relayed(self, *, stream: bool) -> AsyncGenerator[Started | Raw | Finished, None]:
+    def relayed(self, *, stream: bool) -> AsyncGenerator[Started | Raw | Finished, None]:
         """The answer as `Relays.relay` promises it."""
+        return self._streamed() if stream else self._plain()
+
+    async def _streamed(self) -> AsyncGenerator[Started | Raw | Finished, None]:
         response = await self._open()
         patience = Patience(response, self._limits.first_token_s)
-        passed = self._streamed(response, patience) if stream else self._plain(response, patience)
         try:
             yield Started()
-            async with aclosing(passed):
-                async for part in passed:
-                    yield part
+            scan = RelayScan(self._peer, max_tokens=self._request.max_tokens, **self._scanned())
+            limits, content, first = self._limits, response.content, True
+            while not scan.done:
+                try:
+                    piece = await content.readany()
+                except (aiohttp.ClientError, OSError) as exc:
+                    self._raise_unless_whole(exc, patience, complete=scan.complete)
+                    break
+                if not piece:
+                    break
+                if first and piece.lstrip()[:1] in _JSON_BEGINS:
+                    piece = self._as_stream(await self._rest(response, patience, piece))
+                first = first and not piece.strip()
+                passed = scan.feed(piece)
+                self._begun = scan.begun
+                patience.heard(AFTER_END_S if scan.complete else limits.between_tokens_s if scan.begun else limits.first_token_s)
+                if passed:
+                    yield Raw(passed)
+                scan.check()
+            rest = scan.end()
+            self.needs_care = scan.thinks or scan.cut_here
+            if rest:
+                yield Raw(rest)
+            if scan.cut_here:
+                response.close()  # it is still writing
+            else:
+                await self._session.settle(response)
+            yield Finished(scan.reason, self._usage(scan.usage, scan.frames))
         finally:
             patience.end()
             response.close()
 
-    async def _streamed(
-        self, response: aiohttp.ClientResponse, patience: Patience
-    ) -> AsyncGenerator[Raw | Finished, None]:
-        scan = RelayScan(self._peer, max_tokens=self._request.max_tokens, **self._scanned())
-        limits, content, first = self._limits, response.content, True
-        while not scan.done:
-            try:
-                piece = await content.readany()
-            except (aiohttp.ClientError, OSError) as exc:
-                self._raise_unless_whole(exc, patience, complete=scan.complete)
-                break
-            if not piece:
-                break
-            if first and piece.lstrip()[:1] in _JSON_BEGINS:
-                piece = self._as_stream(await self._rest(response, patience, piece))
-            first = first and not piece.strip()
-            passed = scan.feed(piece)
-            self._begun = scan.begun
-            patience.heard(AFTER_END_S if scan.complete else limits.between_tokens_s if scan.begun else limits.first_token_s)
-            if passed:
-                yield Raw(passed)
-            scan.check()
-        rest = scan.end()
-        self.needs_care = scan.thinks or scan.cut_here
-        if rest:
-            yield Raw(rest)
-        if scan.cut_here:
-            response.close()  # it is still writing
-        else:
+    async def _plain(self) -> AsyncGenerator[Started | Raw | Finished, None]:
+        response = await self._open()
+        try:
+            yield Started()
+            body = await self._whole(response)
+            answer = relay_plain(body, self._peer, **self._scanned())
+            self.needs_care = answer.thinks
             await self._session.settle(response)
-        yield Finished(scan.reason, self._usage(scan.usage, scan.frames))
+            yield Raw(answer.data)
+            yield Finished(answer.reason, self._usage(answer.usage, len(answer.text) // CHARS_PER_TOKEN))
+        finally:
+            response.close()
 
-    async def _plain(
-        self, response: aiohttp.ClientResponse, patience: Patience
-    ) -> AsyncGenerator[Raw | Finished, None]:
-        body = await self._rest(response, patience, b"")
-        answer = relay_plain(body, self._peer, **self._scanned())
-        self.needs_care = answer.thinks
-        await self._session.settle(response)
-        yield Raw(answer.data)
-        yield Finished(answer.reason, self._usage(answer.usage, len(answer.text) // CHARS_PER_TOKEN))
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body. No clock for one that came with its headers, as small ones do."""
+        content = response.content
+        if content.is_eof() and content.exception() is None and content.total_bytes <= MAX_BODY_BYTES:
+            return await content.readany()
+        patience = Patience(response, self._limits.first_token_s)
+        try:
+            return await self._rest(response, patience, b"")
+        finally:
+            patience.end()
 
     def _scanned(self) -> _Scanned:
         request = self._request

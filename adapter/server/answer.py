@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -61,44 +61,57 @@ class AnswerWriter:
 
     async def plain(self) -> web.Response:
         """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
+        async with self._pumped(direct=not self._deadline.partial) as pump:
+            with self._deadline.watching(pump):
+                try:
+                    return await self._collected(self._deadline.items(pump))
+                except asyncio.CancelledError:
+                    if (error := pump.why_cancelled()) is None:
+                        raise
+                    raise error from None
+
+    async def _collected(self, items: AsyncIterator[Item]) -> web.Response:
         raw = b""
-        async with self._pumped(direct=not self._deadline.partial) as pump, self._deadline.watching(pump):
-            while (item := await self._deadline.next(pump, None)) is not None:
-                self._note(item)
-                match item:
-                    case Finished():
-                        body = raw or dump(self._form.body(item))
-                        return web.Response(body=body, content_type="application/json")
-                    case Raw():
-                        raw = item.data
-                    case TextDelta() | ReasoningDelta() | ToolCallDelta() | ChoiceFinished():
-                        self._form.add(item)
-                    case _:
-                        pass
+        async for item in items:
+            self._note(item)
+            match item:
+                case Finished():
+                    body = raw or dump(self._form.body(item))
+                    return web.Response(body=body, content_type="application/json")
+                case Raw():
+                    raw = item.data
+                case TextDelta() | ReasoningDelta() | ToolCallDelta() | ChoiceFinished():
+                    self._form.add(item)
+                case _:
+                    pass
         raise _cut_short()
 
     async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
         """Server-sent events. The status waits for the first text, an early failure, or `status_hold_s`."""
-        async with self._pumped(hands_over=_is_raw) as pump, self._deadline.watching(pump):
-            held = await self._held(pump, limits.status_hold_s)
-            response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-            response.content_type = "text/event-stream"
-            response.charset = "utf-8"
-            out = Output(request, response, limits.write_stall_s)
-            try:
-                await response.prepare(request)
-                await self._open(out, held)
-                await self._relay(pump, held, out, self._deadline.keepalive_s(limits.keepalive_s))
-                await out.finish(b"" if self._relaying else sse.DONE)
-            except ConnectionResetError:
-                self._trace.finish = CLIENT_GONE
-            except asyncio.CancelledError:
-                if (error := pump.why_cancelled()) is None:
-                    raise
-                await self._broken(out, error)
-            except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
-                await self._broken(out, exc)
-            return response
+        async with self._pumped(hands_over=_is_raw) as pump:
+            with self._deadline.watching(pump):
+                return await self._streamed(pump, request, limits)
+
+    async def _streamed(self, pump: EventPump[Item], request: web.Request, limits: ServerSettings) -> web.StreamResponse:
+        held = await self._held(pump, limits.status_hold_s)
+        response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        response.charset = "utf-8"
+        out = Output(request, response, limits.write_stall_s)
+        try:
+            await response.prepare(request)
+            await self._open(out, held)
+            await self._relay(pump, held, out, self._deadline.keepalive_s(limits.keepalive_s))
+            await out.finish(b"" if self._relaying else sse.DONE)
+        except ConnectionResetError:
+            self._trace.finish = CLIENT_GONE
+        except asyncio.CancelledError:
+            if (error := pump.why_cancelled()) is None:
+                raise
+            await self._broken(out, error)
+        except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
+            await self._broken(out, exc)
+        return response
 
     # --- parts ----------------------------------------------------------------------------------------------
 
@@ -150,15 +163,14 @@ class AnswerWriter:
 
     async def _pass_on(self, pump: EventPump[Item], raw: Raw, out: Output, keepalive_s: float) -> Item:
         """Bytes, and what comes behind them: the end, or another engine that goes on."""
-        item: Item | None = raw
         async with Heartbeat(out, self._form.keepalive, keepalive_s):
-            while isinstance(item, Raw):
+            await out.pass_on(raw.data)
+            async for item in pump.rest():
+                if not isinstance(item, Raw):
+                    self._note(item)
+                    return item
                 await out.pass_on(item.data)
-                item = await pump.next()
-        if item is None:
-            raise _cut_short()
-        self._note(item)
-        return item
+        raise _cut_short()
 
     async def _next_or_keepalive(self, pump: EventPump[Item], out: Output, keepalive_s: float) -> Item:
         if pump.direct:  # somebody goes on with bytes that broke off; the iterator is ours, and a time-out would end it
@@ -202,8 +214,9 @@ class AnswerWriter:
                 if trace.first_token_s is None:
                     trace.first_token_s = asyncio.get_running_loop().time()
             case Target(engine, model):
-                ignored = self._asked.without_effect(item.can | item.emulated)
-                self._form.envelope = replace(self._form.envelope, engine=engine, model=model, ignored=ignored)
+                ignored, envelope = self._asked.without_effect(item.can | item.emulated), self._form.envelope
+                if (engine, model, ignored) != (envelope.engine, envelope.model, envelope.ignored):
+                    self._form.envelope = replace(envelope, engine=engine, model=model, ignored=ignored)
                 trace.engine, trace.model = engine, model
             case Finished(reason, usage):
                 trace.finish, trace.usage = reason, usage

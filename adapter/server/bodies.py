@@ -25,17 +25,18 @@ async def json_body(request: web.Request) -> dict[str, Any]:
 
 async def body_of(request: web.Request) -> tuple[bytes, dict[str, Any]]:
     """The request's body and the JSON object in it. Raises as `json_body`."""
-    settings = request.app[SETTINGS].server
+    app = request.app
+    settings = app[SETTINGS].server
     if (announced := request.content_length or 0) > settings.max_body_bytes:
         raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, announced)
     try:
         if request.content.is_eof():  # it came with the headers, as small ones do
             raw = await request.read()
         else:
-            async with request.app[ANSWERS].arriving(settings.body_s):
+            async with app[ANSWERS].arriving(settings.body_s):
                 raw = await request.read()
     except TimeoutError:
-        request.app[ANSWERS].refuse_if_stopping()
+        app[ANSWERS].refuse_if_stopping()
         raise BadRequest(f"The request body did not arrive within {settings.body_s:g} s.") from None
     except (web.RequestPayloadError, HttpProcessingError) as exc:  # broken chunks, no gzip where gzip was promised
         why = str(exc).splitlines()[-1].strip()  # the first line is aiohttp's "400, message:"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Self
 
 from adapter.caller import Caller, OnDeadline
 from adapter.chat import Finished, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageSource
@@ -36,12 +37,13 @@ class Deadline:
         if self.partial:
             self._parts.append(delta.arguments if isinstance(delta, ToolCallDelta) else delta.text)
 
-    @asynccontextmanager
-    async def watching(self, pump: EventPump[Item]) -> AsyncIterator[None]:
+    def watching(self, pump: EventPump[Item]) -> AbstractContextManager[None]:
         """Ends an answer whose iterator nobody can be called away from, when its time is over."""
-        if self._caller.deadline_s is None or self.partial:
-            yield
-            return
+        return nullcontext() if self._caller.deadline_s is None or self.partial else self._watched(pump)
+
+    @contextmanager
+    def _watched(self, pump: EventPump[Item]) -> Iterator[None]:
+        assert self._caller.deadline_s is not None
         timer = asyncio.get_running_loop().call_at(self._caller.deadline_s, self._end, pump)
         try:
             yield
@@ -51,6 +53,10 @@ class Deadline:
     def _end(self, pump: EventPump[Item]) -> None:
         if pump.direct:
             pump.abort(_missed())
+
+    def items(self, pump: EventPump[Item]) -> AsyncIterator[Item]:
+        """All of the pump's items, each as `next` gives it."""
+        return pump.rest() if pump.direct else _Items(self, pump)
 
     async def next(self, pump: EventPump[Item], within_s: float | None) -> Item | None:
         """The pump's next item, `None` after its last. Raises `TimeoutError` after `within_s`.
@@ -86,6 +92,21 @@ class Deadline:
             )
             return Finished(FinishReason.LENGTH, usage)
         raise _missed()
+
+
+class _Items:
+    def __init__(self, deadline: Deadline, pump: EventPump[Item]) -> None:
+        self._deadline = deadline
+        self._pump = pump
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        item = await self._deadline.next(self._pump, None)
+        if item is None:
+            raise StopAsyncIteration
+        return item
 
 
 def _missed() -> DeadlineMissed:

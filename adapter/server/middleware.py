@@ -100,17 +100,18 @@ def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
 
 async def put_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal before any response is sent: the id, and CORS where the configuration names the origin."""
-    response.headers["Server"] = "farmhand"
+    headers = response.headers
+    headers["Server"] = "farmhand"
     if trace := request.get(TRACE):
-        response.headers["X-Request-Id"] = trace.id
+        headers["X-Request-Id"] = trace.id
         if trace.queued is not None:
-            response.headers.update(queue_headers(trace.queued))
+            headers.update(queue_headers(trace.queued))
         if trace.engine != "-":
-            response.headers["X-Farmhand-Engine"] = trace.engine
+            headers["X-Farmhand-Engine"] = trace.engine
     origin = request.headers.get("Origin")
     if origin and origin in request.app[SETTINGS].server.cors_origins:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Vary"] = "Origin"
 
 
 @web.middleware
@@ -119,22 +120,24 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
 
     Where no key is needed, the Origin stands in for it against web pages.
     """
-    server = request.app[SETTINGS].server
-    check_host(request.headers.get("Host"), listening_on=server.host, allowed=server.allowed_hosts)
-    if request.method == "OPTIONS" and request.headers.get("Origin") in server.cors_origins:
+    settings, headers = request.app[SETTINGS], request.headers
+    server = settings.server
+    check_host(headers.get("Host"), listening_on=server.host, allowed=server.allowed_hosts)
+    if request.method == "OPTIONS" and headers.get("Origin") in server.cors_origins:
         return web.Response(status=204, headers=_PREFLIGHT)
-    if not request.app[SETTINGS].auth.required:
-        check_origin(request.headers.get("Origin"), allowed=server.cors_origins)
+    if not settings.auth.required:
+        check_origin(headers.get("Origin"), allowed=server.cors_origins)
     if request.path not in OPEN_PATHS:
         request[DOOR] = _door(request, check_key(request))
     return await handler(request)
 
 
 def _door(request: web.Request, token: str) -> Door:
-    own = request.app[INSTANCE]
+    app = request.app
+    own = app[INSTANCE]
     came = parse_hops(request.headers.get(HOPS_HEADER))
     check_hops(came, own)
-    name, settings = request.app[NAMED].get(token, ("", None))
+    name, settings = app[NAMED].get(token, ("", None))
     return Door(name, settings, (*came, own))
 
 
@@ -147,10 +150,10 @@ _PREFLIGHT = {
 
 def check_key(request: web.Request) -> str:
     """The request's bearer key. Raises `BadKey` unless it is one of ours, or none is needed (then it may be any, or "")."""
-    header = request.headers.get("Authorization")
-    if not request.app[SETTINGS].auth.required:
+    header, app = request.headers.get("Authorization"), request.app
+    if not app[SETTINGS].auth.required:
         return header.partition(" ")[2].strip() if header else ""
-    token, keys = bearer_token(header), request.app[KEYS]
+    token, keys = bearer_token(header), app[KEYS]
     if not matches(token, keys):
         raise wrong_key()
     return token

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -38,7 +38,7 @@ class EventPump(Generic[T]):
         self, events: AsyncGenerator[T, None], *, direct: bool = False, hands_over: Callable[[T], bool] = _never
     ) -> None:
         self._events = events
-        self._queue: asyncio.Queue[T | BaseException | None] = asyncio.Queue(QUEUE_EVENTS)
+        self._queue: asyncio.Queue[T | BaseException | None] | None = None if direct else asyncio.Queue(QUEUE_EVENTS)
         self._abort: AdapterError | None = None
         self._hands_over = hands_over
         self.direct = direct
@@ -84,7 +84,7 @@ class EventPump(Generic[T]):
 
     async def next(self) -> T | None:
         """The next event, or `None` after the last one. Raises what the engine raised. Safe to cancel, unless `direct`."""
-        if self.direct and self._queue.empty():
+        if self._queue is None or (self.direct and self._queue.empty()):
             try:
                 return await anext(self._events, None)
             except asyncio.CancelledError:
@@ -96,11 +96,20 @@ class EventPump(Generic[T]):
             raise item
         return item
 
+    def rest(self) -> AsyncIterator[T]:
+        """All that is still to come, without a step in between, for who reads it `direct`.
+
+        `abort` then cancels the reader as it cancels `next`, and the reader has to ask `why_cancelled`.
+        """
+        assert self.direct and not self.ready()
+        return self._events
+
     def ready(self) -> bool:
         """Would `next` return at once?"""
-        return not self._queue.empty()
+        return self._queue is not None and not self._queue.empty()
 
     async def _run(self) -> None:
+        assert self._queue is not None
         self._running = True
         last: BaseException | None = self._abort
         try:

@@ -35,12 +35,12 @@ NOT_BUILT = ("/responses",)
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST /v1/chat/completions`, plain or streamed."""
-    request.app[ANSWERS].refuse_if_stopping()
+    app, door = request.app, request[DOOR]
+    app[ANSWERS].refuse_if_stopping()
     raw, body = await body_of(request)
-    door = request[DOOR]
-    parsed = parse_chat(body, max_messages=request.app[SETTINGS].server.max_messages, hops=door.hops)
+    parsed = parse_chat(body, max_messages=app[SETTINGS].server.max_messages, hops=door.hops)
     asked, chat = parsed.asked, parsed.chat
-    targets = await request.app[REGISTRY].targets(
+    targets = await app[REGISTRY].targets(
         asked.model, asked.needs, asked.wishes, emulates=EMULATED, prompt_tokens=roughly_tokens(chat)
     )
     caller = _caller(request, asked, urgency_of(chat, request.headers, door.settings))
@@ -52,7 +52,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         legacy=parsed.legacy_calls,
     )
     taken_back = not asked.stream and caller.on_deadline is not OnDeadline.PARTIAL
-    events = request.app[DISPATCHER].chat(
+    events = app[DISPATCHER].chat(
         chat,
         targets,
         caller,

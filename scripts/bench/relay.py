@@ -2,8 +2,9 @@
 
 `.venv/bin/python scripts/bench/relay.py [--rounds 5] [--quick] [--litellm PYTHON | --no-litellm]` prints tables. All programs stand in front of the same
 fast upstream, each a process of its own; the load comes from another one. They are measured in turn, in an order that changes with the round;
-what they add is their figure less the direct one of the same round, and the tables show medians over rounds. Memory is PSS, one second after
-the start. LiteLLM is installed into the user's cache folder the first time (600 MB); `--litellm` names a Python that has it.
+what they add is their figure less the direct one of the same round, and the tables show medians over rounds. Memory is read one second after
+the start: RSS, which is what a program costs that runs alone, and PSS, which counts pages shared with others in parts. Each has a folder of its
+own for compiled bytecode, filled by a first start that is not measured. LiteLLM is installed into the user's cache folder the first time (600 MB); `--litellm` names a Python that has it.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def _starts(others: Sequence[Contestant], rounds: int, folder: Path) -> Starts:
             if contestant.name == "litellm" and number >= 2:
                 continue
             try:
+                if number == 0:
+                    contestants.start(contestant, folder)  # compiles
                 starts[contestant.name].append(contestants.start(contestant, folder))
             except NotStarted as error:
                 if number == 0:
@@ -151,7 +154,8 @@ def _print_starts(starts: Starts) -> None:
     for name, field, limit in (
         ("start to health, ms", "health_ms", START_TIMES),
         ("start to first answer, ms", "answer_ms", START_TIMES),
-        ("memory at rest, MiB", "pss_mib", MEMORY_TIMES),
+        ("RSS at rest, MiB", "rss_mib", MEMORY_TIMES),
+        ("PSS at rest, MiB", "pss_mib", MEMORY_TIMES),
     ):
         relay, ours, litellm = (_median([getattr(start, field) for start in starts.get(who, [])]) for who in NAMES)
         value = ratio(ours, relay)

@@ -38,6 +38,22 @@ def test_what_a_running_answer_needs_yet(expected: float, elapsed: float, left: 
     assert remaining_s(expected, elapsed) == pytest.approx(left)
 
 
+@pytest.mark.parametrize(
+    ("took", "mean"),
+    [
+        ([40.0], 40.0),
+        ([40.0, 4.0], 4.0),  # the first one had the loading of the model in it
+        ([4.0, 40.0], 14.8),
+        ([40.0, 4.0, 4.0], 4.0),
+    ],
+)
+def test_a_first_answer_that_loaded_the_model_does_not_count_for_long(took: list[float], mean: float) -> None:
+    service = ServiceTime()
+    for seconds in took:
+        service.learn(seconds)
+    assert service.mean_s == pytest.approx(mean)
+
+
 def test_the_mean_is_unknown_at_first_and_follows_a_change_within_a_few_answers() -> None:
     service = ServiceTime()
     assert service.mean_s is None

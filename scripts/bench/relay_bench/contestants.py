@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from idle import free_port, pss_mib
+from idle import free_port, memory_mib
 
 from relay_bench.load import request_bytes
 
@@ -71,6 +71,7 @@ class Start:
 
     health_ms: float
     answer_ms: float
+    rss_mib: float
     pss_mib: float
 
 
@@ -120,18 +121,20 @@ def start(contestant: Contestant, folder: Path) -> Start:
         _wait(port, contestant.health, process, log)
         health_ms = (time.perf_counter() - began) * 1000
         time.sleep(SETTLE_S)
-        memory = sum(pss_mib(pid) for pid in _family(process.pid))
+        rss, pss = (sum(each) for each in zip(*map(memory_mib, _family(process.pid)), strict=True))
     # A second start, since a chat changes the memory at rest, and the settling would count as time.
     port = free_port()
     began = time.perf_counter()
     with _process(contestant, port, folder) as process:
         _wait(port, "/v1/chat/completions", process, log)
-        return Start(health_ms, (time.perf_counter() - began) * 1000, memory)
+        return Start(health_ms, (time.perf_counter() - began) * 1000, rss, pss)
 
 
 @contextmanager
 def _process(contestant: Contestant, port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    env = {**os.environ, **contestant.env}
+    # All run from compiled bytecode, as installed programs do, wherever the machine's own settings forbid to write any.
+    env = {**os.environ, **contestant.env, "PYTHONPYCACHEPREFIX": str(folder / f"{contestant.name}-bytecode")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     with (folder / f"{contestant.name}.log").open("wb") as log:
         process = subprocess.Popen(contestant.command(str(port)), env=env, stdout=log, stderr=log, cwd=folder)
         try:

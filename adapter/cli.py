@@ -11,28 +11,42 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from adapter import configuration, log
 from adapter.configuration import SettingsError
 from adapter.keys import KeyFileError, load_or_create_key
-from adapter.models import cli as models_cli
 from adapter.settings import Settings, local_url
-from adapter.terminal import cli as chat_cli
-from adapter.terminal import status as status_cli
+
+# Collections of the middle generation before one of everything.
+NEVER = 1_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 if all went well, 1 if it could not be done, 2 for wrong flags, 130 after Ctrl-C."""
-    args = _parser().parse_args(argv)
-    match args.command:
-        case "models":
-            return _unless_the_reader_leaves(lambda: models_cli.run(args))
-        case "chat":
-            return _unless_the_reader_leaves(lambda: chat_cli.run(args))
-        case "status":
-            return _unless_the_reader_leaves(lambda: status_cli.run(args))
-        case _:
-            return _serve_command(args)
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser(serving=argv[:1] == ["serve"]).parse_args(argv)
+    if args.command == "serve":
+        return _serve_command(args)
+    command = _other_commands()[args.command]
+    return _unless_the_reader_leaves(lambda: command.run(args))
+
+
+class Command(Protocol):
+    """What the file of a command other than `serve` has."""
+
+    def add_to(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def _other_commands() -> dict[str, Command]:
+    """Imported here: a server runs for long, and does without them."""
+    from adapter.models import cli as models_cli
+    from adapter.terminal import cli as chat_cli
+    from adapter.terminal import status as status_cli
+
+    return {"models": models_cli, "chat": chat_cli, "status": status_cli}
 
 
 def _unless_the_reader_leaves(command: Callable[[], int]) -> int:
@@ -57,16 +71,17 @@ def _serve_command(args: argparse.Namespace) -> int:
     return _serve(config, key)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, serving: bool) -> argparse.ArgumentParser:
+    """serving: nothing but `serve` is going to be parsed."""
     parser = argparse.ArgumentParser(prog="farmhand", description="The OpenAI adapter of Farmhand.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="answer OpenAI requests, in the foreground, until Ctrl-C")
     serve.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: see the README)")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=_port, help="port to listen on (default 8888; 0 lets the system choose)")
-    models_cli.add_to(commands)
-    chat_cli.add_to(commands)
-    status_cli.add_to(commands)
+    if not serving:
+        for command in _other_commands().values():
+            command.add_to(commands)
     return parser
 
 
@@ -78,8 +93,10 @@ def _port(text: str) -> int:
 
 def _serve(config: Settings, key: str) -> int:
     log.set_up(config.log.level)
-    # What is made until the freeze stays for good. Looking through all of it for garbage takes 30 ms on a PC, now and again later.
-    gc.disable()
+    # What is made until the freeze stays for good. Looking through all of it for garbage takes 30 ms on a PC, now and again later. What is
+    # young is looked through as always: making a dataclass leaves a class behind, all of which together would stay for good as well.
+    usual = gc.get_threshold()
+    gc.set_threshold(*usual[:2], NEVER)
     # Imported here: `--help` and wrong flags need no aiohttp.
     from adapter.server.app import build_app
     from adapter.server.run import CannotListen, serve
@@ -87,7 +104,7 @@ def _serve(config: Settings, key: str) -> int:
     try:
         app = build_app(config, keys=(key, *config.auth.keys))
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(*usual)
         asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
     except (CannotListen, SettingsError) as exc:  # the latter for a key that is not where an engine's settings say
         return _fail(str(exc))

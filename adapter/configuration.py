@@ -7,7 +7,6 @@ unknown `FARMHAND_...` variables are refused by name, so that a typing error is 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,12 +107,15 @@ def names_engines(env: Mapping[str, str] | None = None) -> Path | None:
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        import tomllib  # here: whoever has no file needs nobody to read it
+
+        return tomllib.loads(text)
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(f"{path}: there is no such configuration file") from None
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:  # TOMLDecodeError, UnicodeDecodeError
         raise SettingsError(f"{path}: not valid TOML: {exc}") from None
     except OSError as exc:
         raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from None
@@ -181,6 +183,8 @@ def _env_slug(name: str) -> str:
 
 def _env_value(text: str) -> Any:
     """A TOML value where the text is one (`8888`, `true`, `["a"]`), else the text itself."""
+    import tomllib
+
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

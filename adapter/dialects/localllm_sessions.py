@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adapter.dialects.localllm import Ask
 from adapter.dialects.localllm_frames import Call
-from adapter.dialects.localllm_messages import canonical_arguments
+
+if TYPE_CHECKING:
+    from adapter.dialects.localllm import Ask
 
 # The app keeps two engines loaded (7.4), and one conversation in each.
 MAX_LIVE = 2
@@ -91,6 +92,9 @@ def _echoed(message: Mapping[str, Any]) -> str:
 def _answer_key(text: str, calls: Sequence[Call]) -> str:
     """Clients may trim a text, and leave it out beside calls."""
     if calls:
+        # Imported here: whoever only looks for the app needs no conversations.
+        from adapter.dialects.localllm_messages import canonical_arguments
+
         return json.dumps([[call.name, canonical_arguments(call.arguments)] for call in calls])
     return json.dumps(text.strip())
 

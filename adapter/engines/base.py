@@ -24,7 +24,7 @@ holds every engine to this text.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -175,9 +175,13 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A part of an upstream's answer, to be passed on as it is: whole SSE frames of a stream, or the whole plain body."""
+    """A part of an upstream's answer, to be passed on as it is: whole SSE frames of a stream, or the whole plain body.
+
+    last: `Finished` follows at once, so that this may leave together with the stream's end.
+    """
 
     data: bytes
+    last: bool = field(default=False, compare=False)
 
 
 @runtime_checkable

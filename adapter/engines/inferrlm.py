@@ -2,6 +2,7 @@
 
 What is where: requests and answers in `dialects/inferrlm*.py` (pure), HTTP in `upstream.py`, what the app
 is in `inferrlm_probe.py`, one answer and its seat in `inferrlm_run.py`, and here how they play together.
+The first request imports them, where they are needed: at rest they would be memory for nobody.
 
 One request that touches the model is in flight per phone; whoever else asks waits here and not at the app,
 whose own queue loses and breaks answers (11). That holds for this process: let no other program use
@@ -18,16 +19,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.chat import Chat, Event, Started
-from adapter.dialects.inferrlm import Ask, render_chat, window_tokens
-from adapter.dialects.inferrlm_answer import Answer
-from adapter.dialects.inferrlm_builds import ModelFacts, StoredModel, nearest_names, resolve_model
-from adapter.dialects.inferrlm_records import Done, Piece
 from adapter.engines.base import Health, ModelCard
-from adapter.engines.inferrlm_probe import Phone, Prober
-from adapter.engines.inferrlm_run import Accepted, Limits, Pauses, Run, Whole
 from adapter.engines.seats import Seat, Seats
 from adapter.engines.upstream import App, Upstream
 from adapter.errors import (
@@ -38,6 +35,13 @@ from adapter.errors import (
     UpstreamUnreachable,
 )
 from adapter.settings import InferrlmSettings
+
+if TYPE_CHECKING:
+    from adapter.dialects.inferrlm import Ask
+    from adapter.dialects.inferrlm_answer import Answer
+    from adapter.dialects.inferrlm_builds import ModelFacts, StoredModel
+    from adapter.engines.inferrlm_probe import Phone, Prober
+    from adapter.engines.inferrlm_run import Pauses, Run
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +76,20 @@ class InferrlmEngine:
         """`home` is not used. `pauses` and `now_s` are for tests."""
         self._settings = settings
         self._upstream = Upstream(App("InferrLM", settings.url, REMEDY), connect_s=settings.connect_s)
-        self._prober = Prober(self._upstream, settings.name, now_s=now_s)
+        self._now_s = now_s
         self._seats = Seats(capacity=1, queue=settings.queue)
-        self._pauses = pauses or Pauses()
+        self._pauses = pauses
         self._runs: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
         return self._settings.name
+
+    @cached_property
+    def _prober(self) -> Prober:
+        from adapter.engines.inferrlm_probe import Prober
+
+        return Prober(self._upstream, self.name, now_s=self._now_s)
 
     @property
     def capacity(self) -> int:
@@ -124,6 +134,8 @@ class InferrlmEngine:
         )
 
     def _window(self, phone: Phone, model: StoredModel, facts: ModelFacts) -> int:
+        from adapter.dialects.inferrlm import window_tokens
+
         configured = self._settings.context_tokens
         return window_tokens(model, phone.traits, configured=configured, trained=facts.trained_tokens)
 
@@ -192,6 +204,9 @@ class InferrlmEngine:
             run.leave()
 
     async def _plan(self, chat: Chat) -> _Plan:
+        from adapter.dialects.inferrlm import render_chat
+        from adapter.dialects.inferrlm_answer import Answer
+
         phone = await self._prober.phone()
         model = await self._resolve(chat.model, phone)
         facts = await self._prober.facts(model)
@@ -207,6 +222,8 @@ class InferrlmEngine:
         return _Plan(ask, phone, answer)
 
     async def _resolve(self, wanted: str, phone: Phone) -> StoredModel:
+        from adapter.dialects.inferrlm_builds import nearest_names, resolve_model
+
         if not phone.models:
             raise EngineUnavailable(
                 "InferrLM has no model stored. Open the app on the phone and download one."
@@ -229,6 +246,8 @@ class InferrlmEngine:
             logger.debug("build A loads the model anew engine=%s model=%s", self.name, model)
 
     def _start(self, plan: _Plan, seat: Seat) -> Run:
+        from adapter.engines.inferrlm_run import Limits, Pauses, Run
+
         settings = self._settings
         run = Run(
             self._upstream,
@@ -236,7 +255,7 @@ class InferrlmEngine:
             plan.phone.traits,
             seat,
             limits=Limits(settings.first_token_s, settings.between_tokens_s),
-            pauses=self._pauses,
+            pauses=self._pauses or Pauses(),
             unload=settings.cancel == "unload",
         )
         self._runs.add(run.task)
@@ -244,6 +263,9 @@ class InferrlmEngine:
         return run
 
     async def _events(self, run: Run, answer: Answer) -> AsyncGenerator[Event, None]:
+        from adapter.dialects.inferrlm_records import Done, Piece
+        from adapter.engines.inferrlm_run import Accepted, Whole
+
         while not answer.complete:
             match await run.next():
                 case Accepted():

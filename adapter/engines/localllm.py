@@ -2,7 +2,8 @@
 
 What is where: requests and answers in `dialects/localllm*.py` (pure), HTTP in `localllm_http.py`, where the app is and what it is in
 `localllm_probe.py`, one answer and its seat in `localllm_run.py`, vectors in `localllm_embed.py`, looking for the app and warming
-it up in `localllm_watch.py`, what is told of it in `localllm_state.py`, and here how they play together.
+it up in `localllm_watch.py`, what is told of it in `localllm_state.py`, and here how they play together. What only an answer needs is
+imported by the first one, where it is needed: at rest it would be memory for nobody.
 
 One request that touches a model is in flight, warm-ups and checks included, and the next begins when the answer before it has been read
 to its end: overlapping requests can crash the app (7.6). That holds for this process; let nobody else use the app.
@@ -18,25 +19,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.chat import Chat, Embedding, Event, Started
-from adapter.dialects.localllm import Ask, render_chat, unheeded
-from adapter.dialects.localllm_answer import Answer
 from adapter.dialects.localllm_builds import PORTS, HealthReport
-from adapter.dialects.localllm_errors import (
-    INIT_FAILED,
-    Asked,
-    Refusal,
-    no_such_model,
-    render_refusal,
-)
-from adapter.dialects.localllm_frames import End, Piece, Whole
-from adapter.dialects.localllm_models import Model
 from adapter.dialects.localllm_sessions import Sessions
 from adapter.engines.base import Health, ModelCard
-from adapter.engines.localllm_embed import embed_texts, is_embedder
+from adapter.engines.localllm_pauses import Limits, Pauses
 from adapter.engines.localllm_probe import REMEDY, Life, Phone, Prober
-from adapter.engines.localllm_run import Accepted, Errand, Limits, Pauses, Run
 from adapter.engines.localllm_state import Models
 from adapter.engines.localllm_watch import Watch
 from adapter.engines.seats import Seat, Seats
@@ -52,6 +42,13 @@ from adapter.errors import (
 )
 from adapter.secrets import read_secret
 from adapter.settings import LocalllmSettings
+
+if TYPE_CHECKING:
+    from adapter.dialects.localllm import Ask
+    from adapter.dialects.localllm_answer import Answer
+    from adapter.dialects.localllm_errors import Refusal
+    from adapter.dialects.localllm_models import Model
+    from adapter.engines.localllm_run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -176,6 +173,8 @@ class LocalllmEngine:
     # --- answers ---------------------------------------------------------------------------------------------
 
     def unheeded(self, chat: Chat) -> tuple[str, ...]:
+        from adapter.dialects.localllm import unheeded
+
         return unheeded(chat)
 
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
@@ -202,6 +201,10 @@ class LocalllmEngine:
             run.leave()
 
     async def _plan(self, chat: Chat) -> _Plan:
+        from adapter.dialects.localllm import render_chat
+        from adapter.dialects.localllm_answer import Answer
+        from adapter.dialects.localllm_errors import no_such_model
+
         phone = await self._prober.phone()
         if chat.model not in phone.models:
             phone = await self._prober.phone(fresh=True)
@@ -225,6 +228,8 @@ class LocalllmEngine:
         return chat.session
 
     def _start(self, plan: _Plan, session: str | None, seat: Seat) -> Run:
+        from adapter.engines.localllm_run import Errand, Run
+
         life, model = self._life, plan.ask.model.id
         modes = {"always": True, "never": False}
         whole = modes.get(self._settings.stream, life.whole.get(model))
@@ -241,6 +246,9 @@ class LocalllmEngine:
     async def _events(
         self, run: Run, plan: _Plan, life: Life, session: str | None
     ) -> AsyncGenerator[Event, None]:
+        from adapter.dialects.localllm_frames import End, Piece, Whole
+        from adapter.engines.localllm_run import Accepted
+
         answer = plan.answer
         while not answer.complete:
             match await run.next():
@@ -273,6 +281,9 @@ class LocalllmEngine:
             life.sessions.keep(session, plan.ask, plan.answer.text, plan.answer.calls)
 
     async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
+        from adapter.dialects.localllm_errors import no_such_model
+        from adapter.engines.localllm_embed import embed_texts
+
         seat = self._seats.take()
         try:
             await seat.wait()
@@ -292,6 +303,8 @@ class LocalllmEngine:
 
     async def _explained(self, refusal: Refusal, plan: _Plan) -> AdapterError:
         """The error for `refusal`. Asks the app again what it has where that decides whose fault it is (18, rule 11)."""
+        from adapter.dialects.localllm_errors import INIT_FAILED, Asked, render_refusal
+
         ask, listed = plan.ask, True
         if refusal.code == INIT_FAILED or (refusal.status == 500 and refusal.type == "server_error"):
             listed = ask.model.id in (await self._prober.phone(fresh=True)).models
@@ -309,6 +322,8 @@ class LocalllmEngine:
 
     async def _turns_out_to_embed(self, model: Model, phone: Phone) -> bool:
         """A model that cannot be loaded for chats may be one of the embedding models, which the list does not tell apart (6)."""
+        from adapter.engines.localllm_embed import is_embedder
+
         if not model.litert or not await is_embedder(phone.http, model.id):
             return False
         self._models.embeds(model.id)

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from adapter.dialects.localllm_builds import Build, warm_up_model, warm_up_trouble
+from adapter.engines.localllm_pauses import Pauses
 from adapter.engines.localllm_probe import Life, Phone, Prober
-from adapter.engines.localllm_run import Pauses
 from adapter.engines.seats import Seats
 from adapter.errors import AdapterError
 

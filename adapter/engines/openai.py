@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -134,7 +134,6 @@ class OpenaiEngine:
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
         model = self._theirs(chat.model)
         limit = chat.sampling.max_tokens or self._default_limit
-        made_up = uuid.uuid4().hex[:16]
         answer = Answer(
             self._peer,
             model=model,
@@ -143,7 +142,7 @@ class OpenaiEngine:
             stops=chat.sampling.stop,
             max_tokens=limit,
             logprobs=chat.logprobs,
-            made_up=made_up,
+            made_up=_made_up(),
         )
 
         def ask(dialect: Dialect) -> Request:
@@ -254,9 +253,10 @@ class OpenaiEngine:
             n=chat.n,
             prompt_chars=sum(len(message.content) for message in chat.messages),
             stops=bool(chat.sampling.stop),
-            made_up=uuid.uuid4().hex[:16],
+            made_up=_made_up(),
             max_tokens=chat.sampling.max_tokens,
         )
+
         def ask(now: Dialect) -> Request:
             return request if now is dialect else replace(request, body=adapted(body, now))
 
@@ -292,6 +292,11 @@ class OpenaiEngine:
             self._prober.forget()
         elif isinstance(exc, NotCapable) and exc.param == "tools" and refuses_tools(exc.message):
             self._prober.learn_toolless(model)
+
+
+def _made_up() -> str:
+    """An id for an answer that comes without one: to be told apart, not to be guessed."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def _named(request: _Request, model: str) -> _Request:

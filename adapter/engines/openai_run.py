@@ -174,7 +174,7 @@ class Run:
                 self._begun = scan.begun
                 patience.heard(AFTER_END_S if scan.complete else limits.between_tokens_s if scan.begun else limits.first_token_s)
                 if passed:
-                    yield Raw(passed)
+                    yield Raw(passed, last=scan.done and content.at_eof())
                 scan.check()
             rest = scan.end()
             self.needs_care = scan.thinks or scan.cut_here

@@ -14,7 +14,7 @@ import pytest
 
 from adapter.chat import Chat, Event, Finished, Message, Role, Sampling, Started, TextDelta, ToolCallDelta
 from adapter.engines.localllm import LocalllmEngine
-from adapter.engines.localllm_run import Pauses
+from adapter.engines.localllm_pauses import Pauses
 from adapter.errors import AdapterError
 from adapter.settings import LocalllmSettings
 from tests.fakes.localllm import FakeLocalLLM, SeenRequest

@@ -11,7 +11,7 @@ import pytest
 
 from adapter.engines.base import Engine
 from adapter.engines.localllm import LocalllmEngine
-from adapter.engines.localllm_run import Pauses
+from adapter.engines.localllm_pauses import Pauses
 from adapter.settings import LocalllmSettings
 from tests.fakes.localllm import FakeLocalLLM
 from tests.wire.hazards import ONCE, Client, Seen

@@ -7,15 +7,17 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.engines.base import Pressure
-from adapter.engines.llama import link
 from adapter.engines.llama.launch import Launch
 from adapter.engines.llama.memory import read_available_bytes
-from adapter.engines.llama.process import Worker, WorkerDied
 from adapter.engines.llama.restarts import Restarts
 from adapter.errors import EngineUnavailable
 from adapter.settings import LlamaSettings
+
+if TYPE_CHECKING:
+    from adapter.engines.llama.process import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +111,9 @@ class WorkerHost:
             logger.warning("llama worker did not start engine=%s: %s", self._settings.name, error)
 
     async def _spawn(self) -> Worker:
+        # What runs processes is imported when there is one to run: most adapters rest most of the time.
+        from adapter.engines.llama.process import Worker, WorkerDied
+
         loop = asyncio.get_running_loop()
         await self._clear_away()
         hello = await asyncio.to_thread(self._launch.prepare)
@@ -128,7 +133,7 @@ class WorkerHost:
             worker.ready.threads, worker.ready.load_s,
         )  # fmt: skip
         if self._pressure is not Pressure.SERVE:
-            worker.press(link.Pressure(self._pressure.value))
+            _press(worker, self._pressure)
         self._arm_idle_timer()
         return worker
 
@@ -180,7 +185,7 @@ class WorkerHost:
             await self._unload_now()
             return
         if worker := self.running:
-            worker.press(link.Pressure(level.value))
+            _press(worker, level)
         if before in REFUSALS:
             self.preload()
 
@@ -251,3 +256,9 @@ class WorkerHost:
             self._spawning.cancel()
             await asyncio.wait({self._spawning})
         await self._clear_away()
+
+
+def _press(worker: Worker, level: Pressure) -> None:
+    from adapter.engines.llama import link  # where there is a worker it is loaded already
+
+    worker.press(link.Pressure(level.value))

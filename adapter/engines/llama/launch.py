@@ -8,11 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adapter.engines.llama import link
-from adapter.engines.llama.admission import MIB, Shape, refusal
-from adapter.engines.llama.embed_model import is_embedding_model
-from adapter.engines.llama.gguf_layers import parse_size
 from adapter.engines.llama.model_file import (
     ModelFile,
     model_id,
@@ -23,6 +20,9 @@ from adapter.engines.llama.model_file import (
 )
 from adapter.errors import EngineUnavailable
 from adapter.settings import LlamaSettings
+
+if TYPE_CHECKING:
+    from adapter.engines.llama import link
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ class Launch:
 
     def check_memory(self) -> None:
         """Is there room for it now? Raises `EngineUnavailable` with the figures, and what would fit."""
+        # Imported here as in `prepare`: an adapter at rest starts nothing.
+        from adapter.engines.llama.admission import MIB, Shape, refusal
+        from adapter.engines.llama.embed_model import is_embedding_model
+        from adapter.engines.llama.gguf_layers import parse_size
+
         settings, meta = self._settings, self.file.meta()
         available = self._available_bytes()
         if available is None:
@@ -74,6 +79,10 @@ class Launch:
 
         The last worker must be gone: the memory that it holds counts as taken.
         """
+        from adapter.engines.llama import link
+        from adapter.engines.llama.admission import MIB
+        from adapter.engines.llama.embed_model import is_embedding_model
+
         self.check()
         self.check_memory()
         settings = self._settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from adapter.aliases import may_belong_to_an_app
@@ -75,6 +74,8 @@ def unknown(
     if troubled and may_belong_to_an_app(meant):
         why = " ".join(f"{ls.engine}: {ls.trouble}" for ls in troubled)
         return EngineUnavailable(f"No engine that can be reached now has the model '{shown}'. {why}", param="model")
+    import difflib  # for this error only; it costs as much memory as all of the router
+
     names = [name for name, _, _ in public_models(listings, routes)]
     text = f"The model '{shown}' does not exist here."
     if meant != asked:

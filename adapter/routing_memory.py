@@ -6,7 +6,6 @@ Programs ask for the same model with each request, and finding out anew who that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 
 from adapter.engines.base import Can
 from adapter.routing import resolve
@@ -14,7 +13,7 @@ from adapter.routing_types import SURE_PART, Listing, Needs, Target
 
 # Names may come from clients, so there is an end to how many are remembered.
 MAX_REMEMBERED = 256
-_Key = tuple[str, frozenset[Can], AbstractSet[Can], AbstractSet[Can]]
+_Key = tuple[str, frozenset[Can], frozenset[Can], frozenset[Can]]
 
 
 class Resolver:
@@ -35,8 +34,8 @@ class Resolver:
         asked: str,
         listings: Sequence[Listing],
         needs: Needs,
-        wishes: AbstractSet[Can],
-        emulates: AbstractSet[Can],
+        wishes: frozenset[Can],
+        emulates: frozenset[Can],
         prompt_tokens: int | None,
     ) -> tuple[Target, ...]:
         """As `routing.resolve`."""

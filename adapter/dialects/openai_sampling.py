@@ -17,9 +17,14 @@ SAMPLING_FIELDS = (
     "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repeat_penalty",
     "repetition_penalty", "max_tokens", "max_completion_tokens", "stop", "seed", "logit_bias",
 )  # fmt: skip
+_UNUSUAL = frozenset(SAMPLING_FIELDS) - {"temperature", "top_p", "max_tokens", "max_completion_tokens"}
 
 
 def parse_sampling(given: Mapping[str, Any]) -> Sampling:
+    if _UNUSUAL.isdisjoint(given):
+        return Sampling(
+            temperature=number(given, "temperature", 0, 2), top_p=number(given, "top_p", 0, 1), max_tokens=_max_tokens(given)
+        )
     repeat = "repeat_penalty" if "repeat_penalty" in given else "repetition_penalty"
     return Sampling(
         temperature=number(given, "temperature", 0, 2),

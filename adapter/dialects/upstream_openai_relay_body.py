@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapter.chat import Chat, Role, ToolMode
@@ -27,7 +27,7 @@ def relay_body(chat: Chat, wire: Wire, dialect: Dialect, *, adds_limit: bool = F
     adds_limit: the engine has a limit for requests without one.
     """
     value = wire.value
-    if wire.path != "/chat/completions" or any(_in_the_way(chat, value, dialect)):
+    if wire.path != "/chat/completions" or _is_in_the_way(chat, value, dialect):
         return None
     has_limit = chat.sampling.max_tokens is not None
     if adds_limit and not has_limit:
@@ -37,23 +37,34 @@ def relay_body(chat: Chat, wire: Wire, dialect: Dialect, *, adds_limit: bool = F
     return _with_model(wire, chat.model)
 
 
-def _in_the_way(chat: Chat, value: Mapping[str, Any], dialect: Dialect) -> Iterator[bool]:
+def _is_in_the_way(chat: Chat, value: Mapping[str, Any], dialect: Dialect) -> bool:
     """Each of these needs another word, a check of the answer, or is not for this server."""
-    yield "functions" in value or "function_call" in value
-    yield value.get("max_tokens") == -1 or value.get("max_completion_tokens") == -1
-    yield value.get("max_tokens") is not None and value.get("max_completion_tokens") is not None
-    given = next((name for name in ("max_completion_tokens", "max_tokens") if value.get(name) is not None), None)
-    yield given is not None and not dialect.any_limit and given != dialect.limit_field
-    yield any(value[name] is not None and name not in dialect.fields for name in VENDOR_FIELDS & value.keys())
     options = value.get("stream_options")
-    yield isinstance(options, dict) and bool(options.get("include_usage")) and not dialect.usage
-    yield bool(chat.tools) and (chat.tool_choice.mode is ToolMode.NONE or dialect.tools is not Trust.NATIVE)
-    yield chat.output is not None and dialect.schema is not Trust.NATIVE
-    yield chat.continues and bool(dialect.prefill_fields)
-    yield len(chat.sampling.stop) > dialect.max_stops
-    if not dialect.developer:
-        yield any(message.role is Role.DEVELOPER for message in chat.messages)
-    yield any(_is_odd(message) for message in value.get("messages") or ())
+    return (
+        "functions" in value
+        or "function_call" in value
+        or _is_limit_in_the_way(value.get("max_completion_tokens"), value.get("max_tokens"), dialect)
+        or (not VENDOR_FIELDS.isdisjoint(value) and _has_foreign_field(value, dialect))
+        or (isinstance(options, dict) and bool(options.get("include_usage")) and not dialect.usage)
+        or (bool(chat.tools) and (chat.tool_choice.mode is ToolMode.NONE or dialect.tools is not Trust.NATIVE))
+        or (chat.output is not None and dialect.schema is not Trust.NATIVE)
+        or (chat.continues and bool(dialect.prefill_fields))
+        or len(chat.sampling.stop) > dialect.max_stops
+        or (not dialect.developer and any(message.role is Role.DEVELOPER for message in chat.messages))
+        or any(_is_odd(message) for message in value.get("messages") or ())
+    )
+
+
+def _is_limit_in_the_way(newer: object, older: object, dialect: Dialect) -> bool:
+    if newer is None and older is None:
+        return False
+    if newer == -1 or older == -1 or (newer is not None and older is not None):
+        return True
+    return not dialect.any_limit and dialect.limit_field != ("max_tokens" if newer is None else "max_completion_tokens")
+
+
+def _has_foreign_field(value: Mapping[str, Any], dialect: Dialect) -> bool:
+    return any(value[name] is not None and name not in dialect.fields for name in VENDOR_FIELDS & value.keys())
 
 
 def _is_odd(message: object) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -131,9 +130,9 @@ class Registry:
         self,
         asked: str,
         needs: Needs = NO_NEEDS,
-        wishes: AbstractSet[Can] = frozenset(),
+        wishes: frozenset[Can] = frozenset(),
         *,
-        emulates: AbstractSet[Can] = frozenset(),
+        emulates: frozenset[Can] = frozenset(),
         prompt_tokens: int | None = None,
     ) -> tuple[Target, ...]:
         """Who can answer for the model name `asked` and do what is needed. Arguments and errors as of `routing.resolve`."""

@@ -11,14 +11,14 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta
-from adapter.dialects.openai_render import AnswerForm, dump, render_error
+from adapter.dialects.openai_render import AnswerForm, Json, dump, render_error
 from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.deadline import Deadline
-from adapter.server.output import Heartbeat, Output
+from adapter.server.output import EventStream, Heartbeat, Output
 from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CLIENT_GONE = "client_gone"
-_SHOWN = (TextDelta, ReasoningDelta, ToolCallDelta, ChoiceFinished)
+_TOLD = (TextDelta, ReasoningDelta, ToolCallDelta, ChoiceFinished, Finished)
 
 
 class AnswerWriter:
@@ -58,6 +58,7 @@ class AnswerWriter:
         self._trace = trace
         self._deadline = deadline
         self._relaying = False
+        self._silent = True
 
     async def plain(self) -> web.Response:
         """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
@@ -88,97 +89,63 @@ class AnswerWriter:
 
     async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
         """Server-sent events. The status waits for the first text, an early failure, or `status_hold_s`."""
-        async with self._pumped(hands_over=_is_raw) as pump:
-            with self._deadline.watching(pump):
-                return await self._streamed(pump, request, limits)
-
-    async def _streamed(self, pump: EventPump[Item], request: web.Request, limits: ServerSettings) -> web.StreamResponse:
-        held = await self._held(pump, limits.status_hold_s)
-        response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
-        response.charset = "utf-8"
+        response = EventStream()
         out = Output(request, response, limits.write_stall_s)
-        try:
-            await response.prepare(request)
-            await self._open(out, held)
-            await self._relay(pump, held, out, self._deadline.keepalive_s(limits.keepalive_s))
-            await out.finish(b"" if self._relaying else sse.DONE)
-        except ConnectionResetError:
-            self._trace.finish = CLIENT_GONE
-        except asyncio.CancelledError:
-            if (error := pump.why_cancelled()) is None:
-                raise
-            await self._broken(out, error)
-        except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
-            await self._broken(out, exc)
+        keepalive_s = self._deadline.keepalive_s(limits.keepalive_s)
+        async with self._pumped(direct=True) as pump:
+            with self._deadline.watching(pump):
+                try:
+                    async with Heartbeat(out, self._sign_of_life, keepalive_s, first_s=limits.status_hold_s):
+                        item = await self._passed_on(pump, out)
+                    await self._told(pump, item, out, keepalive_s)
+                    await out.finish(b"" if self._relaying else sse.DONE)
+                except ConnectionResetError:
+                    self._trace.finish = CLIENT_GONE
+                except asyncio.CancelledError:
+                    if (error := pump.why_cancelled()) is None:
+                        raise
+                    await self._broken(out, error)
+                except Exception as exc:  # noqa: BLE001 - the stream's edge: told to the client, logged in full
+                    await self._broken(out, exc)
         return response
 
     # --- parts ----------------------------------------------------------------------------------------------
 
-    def _pumped(self, *, direct: bool = False, hands_over: Callable[[Item], bool] = lambda _: False) -> _Registered[Item]:
-        return _Registered(EventPump(self._events, direct=direct, hands_over=hands_over), self._answers)
+    def _pumped(self, *, direct: bool) -> _Registered[Item]:
+        return _Registered(EventPump(self._events, direct=direct), self._answers)
 
-    async def _held(self, pump: EventPump[Item], hold_s: float) -> Item | None:
-        """The first item with something to send, or `None` when the hold is over before there is one."""
-        until_s = asyncio.get_running_loop().time() + hold_s
-        while True:
-            try:
-                item = await self._deadline.next(pump, until_s - asyncio.get_running_loop().time())
-            except TimeoutError:
-                return None
-            if item is None:
-                raise _cut_short()
-            self._note(item)
-            if isinstance(item, (*_SHOWN, Raw, Finished)):
-                return item
-
-    async def _open(self, out: Output, held: Item | None) -> None:
-        """What is said at once. Headers alone may wait inside aiohttp, so something must follow them."""
-        if isinstance(held, Raw):
-            return  # it has an opening of its own
-        opening = self._form.opening()
-        if not opening and held is None:
-            opening = [self._form.keepalive()]
-        for chunk in opening:
-            await out.send(chunk, more=True)
-        await out.flush()
-
-    async def _relay(self, pump: EventPump[Item], item: Item | None, out: Output, keepalive_s: float) -> None:
-        while True:
+    async def _passed_on(self, pump: EventPump[Item], out: Output) -> Item:
+        """Passes an upstream's bytes on, to their end or to where they break off; returns the first item of another kind that is told."""
+        async for item in pump.rest():
             if isinstance(item, Raw):
-                item = await self._pass_on(pump, item, out, keepalive_s)
-                continue
-            if isinstance(item, _SHOWN):
-                chunk = self._form.chunk(item)
-                if chunk is not None:
-                    await out.send(chunk, more=True)
-            elif isinstance(item, Finished):
-                for chunk in [] if self._relaying else self._form.closing(item):
-                    await out.send(chunk, more=True)
-                return
-            if not pump.ready():
-                await out.flush()
-            item = await self._next_or_keepalive(pump, out, keepalive_s)
-            self._note(item)
-
-    async def _pass_on(self, pump: EventPump[Item], raw: Raw, out: Output, keepalive_s: float) -> Item:
-        """Bytes, and what comes behind them: the end, or another engine that goes on."""
-        async with Heartbeat(out, self._form.keepalive, keepalive_s):
-            await out.pass_on(raw.data)
-            async for item in pump.rest():
-                if not isinstance(item, Raw):
+                if not self._relaying:
                     self._note(item)
+                await out.pass_on(item.data, more=item.last)
+            else:
+                self._note(item)
+                if isinstance(item, _TOLD):
                     return item
-                await out.pass_on(item.data)
         raise _cut_short()
 
+    async def _told(self, pump: EventPump[Item], item: Item, out: Output, keepalive_s: float) -> None:
+        """The answer in our own form, from `item` on. What is ready together leaves together."""
+        if not out.opened:
+            for chunk in self._form.opening():
+                await out.send(chunk, more=True)
+        while not isinstance(item, Finished):
+            if isinstance(item, Raw):
+                await out.pass_on(item.data)
+            elif isinstance(item, _TOLD) and (said := self._form.chunk(item)) is not None:
+                await out.send(said, more=True)
+            if not pump.ready():
+                await out.flush()
+            pump.engage()
+            item = await self._next_or_keepalive(pump, out, keepalive_s)
+            self._note(item)
+        for chunk in [] if self._relaying else self._form.closing(item):
+            await out.send(chunk, more=True)
+
     async def _next_or_keepalive(self, pump: EventPump[Item], out: Output, keepalive_s: float) -> Item:
-        if pump.direct:  # somebody goes on with bytes that broke off; the iterator is ours, and a time-out would end it
-            async with Heartbeat(out, self._form.keepalive, keepalive_s):
-                item = await pump.next()
-            if item is None:
-                raise _cut_short()
-            return item
         while True:
             try:
                 item = await self._deadline.next(pump, keepalive_s)
@@ -189,8 +156,15 @@ class AnswerWriter:
                 raise _cut_short()
             return item
 
+    def _sign_of_life(self) -> list[Json]:
+        """While there is nothing else to say; at first it opens the stream. Headers alone would wait inside aiohttp."""
+        opening, self._silent = self._form.opening() if self._silent else [], False
+        return opening or [self._form.keepalive()]
+
     async def _broken(self, out: Output, exc: Exception) -> None:
         """The status is spent: an error frame and no [DONE], so that nobody takes this for a whole answer."""
+        if not out.opened:  # it has a status of its own yet
+            raise exc
         error = as_adapter_error(exc)
         if error is not exc:
             logger.error("id=%s failed in mid-stream", self._trace.id, exc_info=exc)
@@ -244,10 +218,6 @@ class AnswerWriter:
             return
         remarks = {**dict(envelope.remarks), key: value}
         self._form.envelope = replace(envelope, remarks=tuple(remarks.items()))
-
-
-def _is_raw(item: Item) -> bool:
-    return isinstance(item, Raw)
 
 
 async def result_of(work: Callable[[], Awaitable[T]], answers: Answers) -> T:

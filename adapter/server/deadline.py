@@ -39,7 +39,7 @@ class Deadline:
 
     def watching(self, pump: EventPump[Item]) -> AbstractContextManager[None]:
         """Ends an answer whose iterator nobody can be called away from, when its time is over."""
-        return nullcontext() if self._caller.deadline_s is None or self.partial else self._watched(pump)
+        return nullcontext() if self._caller.deadline_s is None else self._watched(pump)
 
     @contextmanager
     def _watched(self, pump: EventPump[Item]) -> Iterator[None]:

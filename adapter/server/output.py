@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -14,8 +14,23 @@ from adapter.wire import sse
 FLUSH_BYTES = 16_384
 
 
+class EventStream(web.StreamResponse):
+    """Server-sent events. Its headers leave together with what follows them, which `Output` sees to; aiohttp's own would go ahead."""
+
+    _send_headers_immediately = False  # as in `web.Response`
+
+    def __init__(self) -> None:
+        super().__init__(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",
+            }
+        )
+
+
 class Output:
-    """Small chunks are gathered; a client that reads nothing for `stall_s` is gone."""
+    """Small chunks are gathered; a client that reads nothing for `stall_s` is gone. The first thing that is written opens the response."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
         self._request = request
@@ -25,35 +40,45 @@ class Output:
         self._now_s = asyncio.get_running_loop().time
         self.wrote_s = self._now_s()
 
+    @property
+    def opened(self) -> bool:
+        """Is the status out?"""
+        return self._response.prepared
+
     async def send(self, chunk: Json, *, more: bool = False) -> None:
         """One event; kept for the next call if `more` is about to follow."""
         self._waiting += sse.encode(dump(chunk))
         if not more or len(self._waiting) > FLUSH_BYTES:
             await self.flush()
 
-    async def pass_on(self, data: bytes) -> None:
-        """Bytes that are whole events already."""
-        if self._waiting:
-            data, self._waiting = bytes(self._waiting) + data, bytearray()
-        await self._write(data)
+    async def pass_on(self, data: bytes, *, more: bool = False) -> None:
+        """Bytes that are whole events already; kept for the next call if `more` is about to follow."""
+        if more or self._waiting:
+            self._waiting += data
+            if not more:
+                await self.flush()
+        else:
+            await self._write(data)
 
     async def finish(self, last: bytes = b"") -> None:
-        self._waiting += last
-        await self.flush()
-        await self._bounded(self._response.write_eof())
+        """The end, in one write with what has been kept."""
+        data, self._waiting = bytes(self._waiting) + last, bytearray()
+        await self._write(data, end=True)
 
     async def flush(self) -> None:
         if self._waiting:
             data, self._waiting = bytes(self._waiting), bytearray()
             await self._write(data)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, *, end: bool = False) -> None:
         self.wrote_s = self._now_s()
-        transport = self._request.transport
+        if not self._response.prepared:
+            await self._response.prepare(self._request)
+        write, transport = self._response.write_eof if end else self._response.write, self._request.transport
         if transport is not None and len(data) <= FLUSH_BYTES and not transport.get_write_buffer_size():
-            await self._response.write(data)  # there is room: it cannot wait, and needs no clock
+            await write(data)  # there is room: it cannot wait, and needs no clock
         else:
-            await self._bounded(self._response.write(data))
+            await self._bounded(write(data))
 
     async def _bounded(self, writing: Awaitable[None]) -> None:
         """Its seat belongs to somebody who listens.
@@ -70,18 +95,22 @@ class Output:
 
 
 class Heartbeat:
-    """Keeps a client alive while nobody else writes: `async with Heartbeat(...)`. One timer for a stream, and a task only when it has to send."""
+    """Keeps a client alive while nobody else writes: `async with Heartbeat(...)`. One timer for a stream, and a task only when it has to send.
 
-    def __init__(self, out: Output, chunk: Callable[[], Json], every_s: float) -> None:
+    chunks: what to send. first_s: silence before there is a status; every_s: from then on.
+    """
+
+    def __init__(self, out: Output, chunks: Callable[[], Sequence[Json]], every_s: float, *, first_s: float) -> None:
         self._out = out
-        self._chunk = chunk
+        self._chunks = chunks
         self._every_s = every_s
+        self._first_s = first_s
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        self._timer = self._loop.call_later(self._every_s, self._look)
+        self._timer = self._loop.call_later(self._first_s, self._look)
 
     async def __aexit__(self, *exc: object) -> None:
         if self._timer is not None:
@@ -91,7 +120,8 @@ class Heartbeat:
             await asyncio.wait([self._sending])
 
     def _look(self) -> None:
-        left_s = self._out.wrote_s + self._every_s - self._loop.time()
+        limit_s = self._every_s if self._out.opened else self._first_s
+        left_s = self._out.wrote_s + limit_s - self._loop.time()
         if left_s <= 0.001 and (self._sending is None or self._sending.done()):
             self._sending = self._loop.create_task(self._send(), name="heartbeat")
             left_s = self._every_s
@@ -100,4 +130,6 @@ class Heartbeat:
     async def _send(self) -> None:
         # A client that is gone is noticed by whoever reads the answer: cancelled for it, or with the next chunk.
         with contextlib.suppress(ConnectionResetError):
-            await self._out.send(self._chunk())
+            for chunk in self._chunks():
+                await self._out.send(chunk, more=True)
+            await self._out.flush()

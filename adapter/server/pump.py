@@ -2,14 +2,14 @@
 
 A handler that awaited the iterator with a timeout would cancel it; a task between the two lets the handler give up waiting
 without disturbing the engine, and gives shutdown a place to put an error. Where nobody need give up waiting (plain answers; bytes that
-are only passed on) the handler reads the iterator itself: the task would cost more than all the rest.
+are only passed on; until there is anything) the handler reads the iterator itself: the task would cost more than all the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -23,33 +23,27 @@ T = TypeVar("T")
 QUEUE_EVENTS = 256
 
 
-def _never(item: object) -> bool:
-    return False
-
-
 class EventPump(Generic[T]):
     """`async with EventPump(iterator) as pump`: then `await pump.next()` until `None` or an error.
 
-    Leaving the block closes the iterator and waits until that is done: the engine's seat is free afterwards. direct: without a task, from
-    the start; hands_over: from the first item on of which it is true. Then cancelling `next` cancels the iterator.
+    Leaving the block closes the iterator and waits until that is done: the engine's seat is free afterwards. direct: without a task, as long
+    as nobody calls `engage`; then cancelling `next` cancels the iterator.
     """
 
-    def __init__(
-        self, events: AsyncGenerator[T, None], *, direct: bool = False, hands_over: Callable[[T], bool] = _never
-    ) -> None:
+    def __init__(self, events: AsyncGenerator[T, None], *, direct: bool = False) -> None:
         self._events = events
         self._queue: asyncio.Queue[T | BaseException | None] | None = None if direct else asyncio.Queue(QUEUE_EVENTS)
         self._abort: AdapterError | None = None
-        self._hands_over = hands_over
         self.direct = direct
         self._running = False
+        self._called_away = False
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[object] | None = None
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.current_task()
         if not self.direct:
-            self._task = asyncio.create_task(self._run(), name="event-pump")
+            self._start()
         elif self._abort is not None:
             raise self._abort
         return self
@@ -61,8 +55,17 @@ class EventPump(Generic[T]):
             self._task.cancel()
             await asyncio.wait([self._task])
         self._reader = None
+        await self._close()
+
+    def engage(self) -> None:
+        """From here on with a task. Not while somebody reads `rest`."""
         if self.direct:
-            await self._close()
+            self.direct = False
+            self._queue = asyncio.Queue(QUEUE_EVENTS)
+            self._start()
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="event-pump")
 
     def abort(self, error: AdapterError) -> None:
         """Stop the engine and hand `error` to the reader: after what has been produced, before anything else."""
@@ -71,20 +74,21 @@ class EventPump(Generic[T]):
         self._abort = error
         if self.direct:
             if self._reader is not None:
+                self._called_away = True
                 self._reader.cancel()  # `next`, or whoever asks `why_cancelled`, makes the error of it
         elif self._task is not None and self._running:
             self._task.cancel()  # a task cancelled before its first step would never reach the queue
 
     def why_cancelled(self) -> AdapterError | None:
         """In the reader's `except CancelledError`: the error that `abort` was told, or `None` if it was somebody else's doing."""
-        if self.direct and self._abort is not None and self._reader is not None and self._reader.cancelling():
+        if self._called_away and self._reader is not None and self._reader.cancelling():
             self._reader.uncancel()
             return self._abort
         return None
 
     async def next(self) -> T | None:
         """The next event, or `None` after the last one. Raises what the engine raised. Safe to cancel, unless `direct`."""
-        if self._queue is None or (self.direct and self._queue.empty()):
+        if self._queue is None:
             try:
                 return await anext(self._events, None)
             except asyncio.CancelledError:
@@ -101,7 +105,7 @@ class EventPump(Generic[T]):
 
         `abort` then cancels the reader as it cancels `next`, and the reader has to ask `why_cancelled`.
         """
-        assert self.direct and not self.ready()
+        assert self.direct
         return self._events
 
     def ready(self) -> bool:
@@ -116,9 +120,6 @@ class EventPump(Generic[T]):
             if last is None:
                 async for event in self._events:
                     await self._queue.put(event)
-                    if self._hands_over(event):
-                        self.direct = True
-                        return
         except asyncio.CancelledError:
             last = self._abort
             if last is None:
@@ -126,8 +127,7 @@ class EventPump(Generic[T]):
         except Exception as exc:  # noqa: BLE001 - it belongs to the reader, who logs and renders it
             last = exc
         finally:
-            if not self.direct:
-                await self._close()
+            await self._close()
         await self._queue.put(last)
 
     async def _close(self) -> None:

@@ -184,7 +184,7 @@ async def test_many_at_once(make: MakeEngine) -> None:
 
 
 def test_every_error_of_the_worker_has_its_class() -> None:
-    from adapter.engines.llama.engine import error_of
+    from adapter.engines.llama.asking import error_of
     from adapter.engines.llama.link import Failed
 
     for kind in (BadRequest, ContextTooLong, QueueFull, EngineUnavailable, EngineFailed):

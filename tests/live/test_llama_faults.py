@@ -344,4 +344,5 @@ async def test_pressure_under_load(make: MakeEngine, cold: Cold) -> None:
 
     await engine.pressure(Pressure.SERVE)
     answers = await asyncio.gather(*(answer(engine, request) for request in requests))
-    assert [text for text, _ in answers] == [await cold(request) for request in requests]
+    # Eight at once in batches of changing width: last bits may part a noise model's answers at a near tie, hundreds of tokens on.
+    assert [text[:100] for text, _ in answers] == [(await cold(request))[:100] for request in requests]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapter.chat import Chat, ChoiceFinished, Event, Finished, TextDelta
 from adapter.engines.llama.engine import LlamaEngine
+from adapter.engines.llama.schedule_seats import SHARED_MIN_TOKENS
 from tests.live.llama_cases import LONGEST_S, MakeEngine, answer, answer_begun
 from tests.live.llama_prefix_cases import (
     NOISE,
@@ -124,12 +125,14 @@ def worker_runs(engine: LlamaEngine, n: int) -> bool:
 
 
 async def test_siblings_that_come_together_compute_the_beginning_once(make: MakeEngine, cold: Cold) -> None:
-    """The three that come while the first is being computed wait for it and copy."""
+    """The three that come while the first is being computed wait for it and copy; who comes when less than `SHARED_MIN_TOKENS` of it are
+    still missing copies what there is."""
     engine = make("random", slots=4, batch_tokens=64)
     requests = [talk(SYSTEM, f"{letter} asks") for letter in "abcd"]
     answers = await asyncio.gather(*(answer(engine, request) for request in requests))
     shared = await in_common(engine, requests[0], requests[1])
-    assert sorted(cached(end) for _, end in answers) == [0, shared, shared, shared]
+    first, *others = sorted(cached(end) for _, end in answers)
+    assert first == 0 and shared - SHARED_MIN_TOKENS < others[0] <= others[-1] <= shared
     assert [text for text, _ in answers] == [await cold(request) for request in requests]
 
 

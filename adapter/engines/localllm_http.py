@@ -22,7 +22,7 @@ from adapter.dialects.localllm_frames import (
     parse_plain,
     request_number,
 )
-from adapter.engines.upstream import App, as_adapter_error
+from adapter.engines.upstream import App, app_session, as_adapter_error
 from adapter.errors import EngineUnavailable, UpstreamProtocol
 
 MAX_PLAIN_BYTES = 32 << 20
@@ -144,13 +144,7 @@ class Http:
         if self._closed:
             raise self._shut_down()
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True, limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,  # a proxy in the environment has no business between us and the phone's apps
-            )
+            self._session = app_session(self._connect_s)
         return self._session
 
     @contextmanager

@@ -109,14 +109,7 @@ class Upstream:
         if self._closed:
             raise _shut_down(self._app)
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # `force_close` makes aiohttp say `Connection: close` and never use a connection twice.
-                connector=aiohttp.TCPConnector(force_close=True, limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,  # a proxy in the environment has no business between us and the phone's apps
-            )
+            self._session = app_session(self._connect_s)
         return self._session
 
     @contextmanager
@@ -182,6 +175,18 @@ class StreamAnswer:
     def close(self) -> None:
         """Give the connection up; may be called twice."""
         self._response.close()
+
+
+def app_session(connect_s: float) -> aiohttp.ClientSession:
+    """For requests to an app on the phone, a connection each. connect_s: time to connect; nothing else is limited here."""
+    return aiohttp.ClientSession(
+        # `force_close` makes aiohttp say `Connection: close` and never use a connection twice.
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,  # a proxy in the environment has no business between us and the phone's apps
+    )
 
 
 def as_adapter_error(exc: Exception, app: App, timeout_text: str) -> AdapterError:

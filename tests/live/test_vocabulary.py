@@ -113,8 +113,9 @@ async def test_the_first_answer_is_estimated_and_later_ones_are_counted(tmp_path
         assert usage.prompt_source is usage.completion_source is UsageSource.COUNTED
         assert (usage.prompt_tokens, usage.completion_tokens) == await host.count(CHATS[0], ANSWER, within_s=PATIENT_S)
         half = Usage(7, 8, 0, UsageSource.ESTIMATED, UsageSource.EXACT)
-        while (usage := await counter.counted(half, CHATS[0], ANSWER, engine="phone", model="x")) == half:
-            pass
+        async with asyncio.timeout(30):
+            while (usage := await counter.counted(half, CHATS[0], ANSWER, engine="phone", model="x")) == half:
+                pass  # likewise
         assert (usage.completion_tokens, usage.completion_source) == (8, UsageSource.EXACT)
     finally:
         await counter.close()

@@ -36,6 +36,9 @@ SECTIONS: dict[str, type[Section]] = {
     "models": StoreSettings,
 }
 
+# Of the bundle: `phone/settings.py` has them, and refuses what is wrong in them.
+PHONE_SECTIONS = frozenset({"supervisor", "proxy", "gateway", "wakelock", "governor", "notification"})
+
 # In the state folder: the model of the embedded engine where no configuration file names engines.
 DEFAULT_MODEL_FILE = "default-model"
 
@@ -110,7 +113,7 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         import tomllib  # here: whoever has no file needs nobody to read it
 
-        return tomllib.loads(text)
+        return {name: value for name, value in tomllib.loads(text).items() if name not in PHONE_SECTIONS}
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(f"{path}: there is no such configuration file") from None
@@ -145,12 +148,18 @@ def _apply_environment(data: dict[str, Any], env: Mapping[str, str]) -> _Sources
     return {
         _apply_variable(data, variable, text): variable
         for variable, text in sorted(env.items())
-        if variable.startswith(ENV_PREFIX) and variable not in ENV_PLACES
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_PLACES and _section(variable)[0] not in PHONE_SECTIONS
     }
 
 
-def _apply_variable(data: dict[str, Any], variable: str, text: str) -> tuple[str | int, ...]:
+def _section(variable: str) -> tuple[str, str]:
+    """`FARMHAND_SERVER_PORT` -> ("server", "port")."""
     section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
+    return section, key
+
+
+def _apply_variable(data: dict[str, Any], variable: str, text: str) -> tuple[str | int, ...]:
+    section, key = _section(variable)
     if section in ("engine", "model", "key"):
         return _apply_to_list(data, section, variable, key, text)
     if section not in SECTIONS or key not in SECTIONS[section].model_fields:

@@ -31,6 +31,9 @@ NEEDS: dict[str, Need] = {
     "ninja": Need(("ninja",), ("ninja-build",), "ninja"),
     "shellcheck": Need(("shellcheck",), ("shellcheck",), "shellcheck", optional=True),
     "curl": Need(("curl",), ("curl",), "curl", optional=True),
+    # For tests/live: the phone's service manager and the laptop's end of the cable, the real ones.
+    "runsvdir": Need(("runit",), ("runit",), "runit", optional=True),
+    "adb": Need(("android-tools",), ("adb",), "adb", optional=True),
 }
 
 
@@ -40,7 +43,7 @@ def needs_of(system: str, wanted: frozenset[str]) -> frozenset[str]:
     if "llama" in wanted:
         needs |= {"c++", "cmake", "ninja"}
     if "test" in wanted:
-        needs |= {"shellcheck", "curl"}
+        needs |= {"shellcheck", "curl", "runsvdir", "adb"}
     # Everywhere else numpy is an ordinary wheel.
     if system == "termux" and wanted & {"llama", "test"}:
         needs |= {"numpy"}

@@ -76,6 +76,10 @@ PURE_GLOBS = (
     "adapter/engines/llama/prefix.py",
     "adapter/engines/llama/embed_model.py",
     "adapter/engines/llama/embed_batches.py",
+    "phone/places.py",
+    "phone/settings.py",
+    "phone/device.py",
+    "phone/supervisor/types.py",
 )
 IMPURE = {"aiohttp", "asyncio", "sh", "llama_cpp", "time", "random", "os"}
 

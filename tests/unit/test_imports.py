@@ -79,6 +79,7 @@ PURE_GLOBS = (
     "phone/places.py",
     "phone/settings.py",
     "phone/device.py",
+    "phone/command.py",
     "phone/supervisor/types.py",
 )
 IMPURE = {"aiohttp", "asyncio", "sh", "llama_cpp", "time", "random", "os"}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 ADAPTER_CLI = "adapter.cli"
 
@@ -19,16 +21,26 @@ ADAPTER_COMMANDS = {
     "serve": "answer OpenAI requests, in the foreground until Ctrl-C",
     "models": "list, fetch, check and remove models",
     "chat": "talk to a model in the terminal",
-    "status": "say what a running server and its engines do",
+    "token": "make, list and revoke named keys",
 }
+
+# Command: the module of this package that answers it, and what it does.
+PHONE_COMMANDS = {
+    "up": ("phone.bundle.cli", "start the whole bundle under runit"),
+    "down": ("phone.bundle.cli", "stop the whole bundle"),
+    "restart": ("phone.bundle.cli", "stop and start the bundle, or one service of it"),
+    "pause": ("phone.bundle.cli", "let the engines rest for a while"),
+    "resume": ("phone.bundle.cli", "end a pause"),
+    "logs": ("phone.bundle.cli", "show the logs of all services as one"),
+    "doctor": ("phone.doctor.cli", "say what is wrong and what to type"),
+    "supervise": ("phone.supervise", "order the services, in the foreground (what runit runs)"),
+}
+
+# Answered by both: the bundle's part here, where there is a bundle, then the adapter's.
+STATUS = "say what the bundle, the server and its engines do"
 
 # Command: what it will do, and what to use until then.
 PLANNED = {
-    "up": ("start the whole bundle under runit", "use `farmhand serve`, which runs in the foreground"),
-    "down": ("stop the whole bundle", "press Ctrl-C where `farmhand serve` runs"),
-    "logs": ("show the logs", "read them where `farmhand serve` runs"),
-    "doctor": ("say what is wrong and what to type", "read what `farmhand serve` says when it starts"),
-    "token": ("make and revoke named keys", "use the key that `farmhand serve` prints"),
     "connect": (
         "print the settings of other programs",
         "give them the address and key that `farmhand serve` prints",
@@ -52,12 +64,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         _, instead = PLANNED[given.command]
         print(f"farmhand {given.command} is not built yet: {instead}.", file=sys.stderr)
         return NOT_BUILT
-    status: int = importlib.import_module(ADAPTER_CLI).main([given.command, *given.arguments])
+    if given.command in PHONE_COMMANDS:
+        module, _ = PHONE_COMMANDS[given.command]
+        done: int = importlib.import_module(module).main([given.command, *given.arguments])
+        return done
+    if given.command == "status":
+        return _status(given.arguments)
+    return _adapter([given.command, *given.arguments])
+
+
+def _adapter(argv: Sequence[str]) -> int:
+    status: int = importlib.import_module(ADAPTER_CLI).main(list(argv))
     return status
 
 
+def _status(arguments: Sequence[str]) -> int:
+    from phone.bundle import status
+    from phone.places import places
+
+    here = places(os.environ, Path(__file__).resolve().parents[1])
+    if status.applies(here, arguments):
+        return status.run(arguments, here, _adapter)
+    return _adapter(["status", *arguments])
+
+
 def _parser() -> argparse.ArgumentParser:
-    built = [f"  {name:8} {does}" for name, does in ADAPTER_COMMANDS.items()]
+    does = {name: words for name, (_, words) in PHONE_COMMANDS.items()} | {"status": STATUS} | ADAPTER_COMMANDS
+    built = [f"  {name:9} {words}" for name, words in does.items()]
     parser = argparse.ArgumentParser(
         prog="farmhand",
         usage="farmhand [--help] [--version] COMMAND ...",
@@ -66,9 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument(
-        "command", nargs="?", choices=[*ADAPTER_COMMANDS, *PLANNED], metavar="COMMAND", help="see below"
-    )
+    parser.add_argument("command", nargs="?", choices=[*does, *PLANNED], metavar="COMMAND", help="see below")
     # Everything after the command is the command's own, its --help too.
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser

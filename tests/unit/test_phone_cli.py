@@ -38,12 +38,23 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ["models", "pull", "hf:a/b/c.gguf", "--name", "x"],
         ["chat", "--model", "demo", "which port?", "-"],
         ["status", "--json"],
+        ["status", "--url", "http://127.0.0.1:9/v1"],
+        ["token", "list"],
     ],
 )
 def test_what_is_built_goes_to_the_adapter_with_all_its_arguments(argv: list[str], adapter: list[list[str]]) -> None:
     """The adapter's arguments are its own business, --help included, and its exit status is ours."""
     assert cli.main(argv) == 7
     assert adapter == [argv]
+
+
+@pytest.mark.parametrize("command", sorted(cli.PHONE_COMMANDS))
+def test_the_bundles_commands_have_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their module is there, knows the command, and says what its flags are."""
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main([command, "--help"])
+    assert exit_info.value.code == 0
+    assert f"usage: farmhand {command}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", sorted(cli.PLANNED))
@@ -81,12 +92,12 @@ def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both tables are in the help."""
+    """All the tables are in the help."""
     with pytest.raises(SystemExit) as exit_info:
         cli.main(["--help"])
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
-    for command in [*cli.ADAPTER_COMMANDS, *cli.PLANNED]:
+    for command in [*cli.ADAPTER_COMMANDS, *cli.PHONE_COMMANDS, *cli.PLANNED, "status"]:
         assert command in out
 
 

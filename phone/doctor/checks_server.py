@@ -79,7 +79,9 @@ def check_adapter(facts: Facts) -> Iterator[Finding]:
     """What the server says of itself."""
     if facts.adapter is None or facts.adapter.get("status") == "unknown":
         detail = facts.adapter_words or (facts.adapter or {}).get("detail") or "it does not answer"
-        yield fail("adapter-answers", f"The server cannot be asked: {detail}", "No client gets an answer.", "farmhand logs adapter")
+        wrong = f"The server cannot be asked: {str(detail).rstrip('.')}."
+        command = "farmhand logs adapter" if facts.on_phone else "farmhand serve"
+        yield fail("adapter-answers", wrong, "No client gets an answer.", command)
         return
     if facts.adapter.get("status") == "ready":
         yield ok("adapter-answers", "The server answers and is ready.")

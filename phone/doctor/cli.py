@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -42,6 +43,9 @@ def is_phone(env: Mapping[str, str], platform: str) -> bool:
 
 def _examine(args: argparse.Namespace, here: Places, commands: Runs) -> int:
     from phone.doctor.gather import gather
+
+    # What the commands say of their troubles is a finding here, and said once.
+    logging.getLogger("phone").addHandler(logging.NullHandler())
     from phone.termux import Termux
 
     facts = gather(

@@ -17,6 +17,7 @@ from typing import Any
 from phone.bundle.report import ago
 from phone.command import Runs
 from phone.configuration import ConfigError, load
+from phone.device import Battery
 from phone.doctor.checks_server import MODULES
 from phone.doctor.facts import BootFacts, Facts, PythonFacts, ServiceFacts
 from phone.places import Places
@@ -63,7 +64,7 @@ def gather(places: Places, env: Mapping[str, str], commands: Runs, termux: Termu
         phantoms = pool.submit(_phantoms, commands) if on_phone else None
         api = pool.submit(_api, termux) if on_phone else None
         services = {name: _service(name, places, runsv) for name in SERVICES}
-        sensors = Sensors(termux)
+        sensors = Sensors(termux if on_phone else _Nobody())
         battery = (api.result() if api else (None, ""))[0]
         standing = sensors.standing()
         said, words = adapter.result()
@@ -97,6 +98,13 @@ def gather(places: Places, env: Mapping[str, str], commands: Runs, termux: Termu
             auth_required=_auth_required(places),
             paused_words=_paused(places),
         )
+
+
+class _Nobody:
+    """Off the phone there is no Termux:API to ask."""
+
+    def battery(self, max_age_s: float = 0.0) -> Battery | None:
+        return None
 
 
 def _result(future: Future[str] | None) -> str:

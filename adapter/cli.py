@@ -1,4 +1,4 @@
-"""`farmhand serve`, `models`, `chat` and `status`: flags -> settings -> who does it. No logic of its own."""
+"""`farmhand serve`, `models`, `chat`, `status` and `token`: flags -> settings -> who does it. No logic of its own."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ class Command(Protocol):
 
 def _other_commands() -> dict[str, Command]:
     """Imported here: a server runs for long, and does without them."""
+    from adapter.access import cli as token_cli
     from adapter.models import cli as models_cli
     from adapter.terminal import cli as chat_cli
     from adapter.terminal import status as status_cli
 
-    return {"models": models_cli, "chat": chat_cli, "status": status_cli}
+    return {"models": models_cli, "chat": chat_cli, "status": status_cli, "token": token_cli}
 
 
 def _unless_the_reader_leaves(command: Callable[[], int]) -> int:
@@ -102,7 +103,7 @@ def _serve(config: Settings, key: str) -> int:
     from adapter.server.run import CannotListen, serve
 
     try:
-        app = build_app(config, keys=(key, *config.auth.keys))
+        app = build_app(config, keys=(key,))
         gc.freeze()
         gc.set_threshold(*usual)
         asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))

@@ -8,6 +8,7 @@
     |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
+    +-- MissingScope            403  the key is known, but not for this
     +-- NotFound                404  no such path
     |   +-- ModelNotFound       404  nobody serves that name
     +-- MethodNotAllowed        405  the path exists, the method does not
@@ -15,8 +16,10 @@
     +-- HeadersTooLarge         431  more header bytes than aiohttp's limits
     +-- QueueFull               429  every seat and every place in the queue is taken
     |   +-- DeadlineMissed      429  the client's patience would end, or did, before its answer
+    +-- RateLimited             429  the key has used up its rate
     +-- EngineUnavailable       503  loading, restarting, stopped; comes back by itself or by a person
     |   +-- UpstreamUnreachable 503  the app is closed: the message says how to start it
+    +-- TokensUnavailable       503  the file that tokens are checked by cannot be used
     +-- UpstreamProtocol        502  an answer that we cannot read, or an empty one
     +-- UpstreamRefused         502  it refuses us (our key there, our access): the configuration is at fault, not the client
     +-- UpstreamTimeout         504  no first token, or a stall between tokens
@@ -26,7 +29,8 @@
     +-- InternalError           500  a fault of ours; the traceback is in the log
 
 401, 402, 404 and 408 are kept for what they mean: behind LiteLLM a single one of them shuts a model
-off for everybody (`protocols/clients.md` 9.3), so no passing condition may use them.
+off for everybody (`protocols/clients.md` 9.3), so no passing condition may use them. A token that was revoked or has expired is a 401: it does
+not come back. A key that lacks a scope is a 403, which shuts nothing off, since it goes on being right for other paths.
 """
 
 from __future__ import annotations
@@ -117,6 +121,14 @@ class ForbiddenHost(AdapterError):
     code = "forbidden_host"
 
 
+class MissingScope(AdapterError):
+    """The message names the scope and how to make a key that has it."""
+
+    status = 403
+    type = "permission_error"
+    code = "insufficient_scope"
+
+
 class NotFound(AdapterError):
     status = 404
     type = "invalid_request_error"
@@ -156,6 +168,21 @@ class DeadlineMissed(QueueFull):
     """The client cannot have its answer in the time that it has; `Retry-After` says when that may be different."""
 
     code = "deadline_missed"
+
+
+class RateLimited(AdapterError):
+    """Its key has made as many requests as its rate allows; `Retry-After` says when the next one may pass."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    default_retry_after_s = 1
+
+
+class TokensUnavailable(AdapterError):
+    status = 503
+    code = "tokens_unavailable"
+    default_retry_after_s = 30
 
 
 class EngineUnavailable(AdapterError):

@@ -1,13 +1,12 @@
-"""The generated API key in the state folder, and the comparison of keys."""
+"""The generated API key in the state folder, and how keys are told apart."""
 
 from __future__ import annotations
 
-import fcntl
-import hmac
-import os
+import hashlib
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
+
+from adapter.access.files import close_to_others, locked, write_private
 
 KEY_FILE = "key"
 
@@ -23,10 +22,9 @@ def load_or_create_key(home: Path) -> str:
     """
     path = home / KEY_FILE
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create_once(path)
         key = path.read_text(encoding="ascii").strip()
-        _close_to_others(path)
+        close_to_others(path)
     except (OSError, UnicodeDecodeError) as exc:
         raise KeyFileError(f"{path}: the key cannot be read or made ({exc}); check FARMHAND_HOME") from exc
     if len(key) < 16 or not _fit_for_a_header(key):
@@ -39,33 +37,20 @@ def _fit_for_a_header(key: str) -> bool:
 
 
 def _create_once(path: Path) -> None:
-    """Write a new key unless there is one; a lock makes two first starts agree on it.
+    """Write a new key unless there is one; a lock makes two first starts agree on it."""
+    with locked(path):
+        if not path.exists():
+            write_private(path, f"sk-farm-{secrets.token_urlsafe(24)}\n")
 
-    The finished file is renamed into place, so that a kill in between never leaves half a key.
+
+def key_digest(key: str) -> bytes:
+    """What a key is looked up by: how long that takes says nothing about any key that is known.
+
+    key: whatever came in a header, bytes that are no UTF-8 included.
     """
-    with open(path.with_name(f".{KEY_FILE}.lock"), "w", opener=_private) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists():
-            return
-        fresh = path.with_name(f".{KEY_FILE}.new")
-        with open(fresh, "w", encoding="ascii", opener=_private) as file:
-            file.write(f"sk-farm-{secrets.token_urlsafe(24)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _close_to_others(path: Path) -> None:
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
-
-
-def matches(token: str, keys: Iterable[str]) -> bool:
-    """Is `token` one of `keys`? Every key is compared, in constant time."""
-    given = token.encode("utf-8", "surrogateescape")
-    hits = [hmac.compare_digest(given, key.encode()) for key in keys]
-    return any(hits)
+def stand_in(key: str) -> str:
+    """What stands for a key without a name of its own, since no key may be in a log."""
+    return f"key-{key_digest(key).hex()[:8]}"

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from adapter.access.rate import parse_rate
+from adapter.access.scopes import USUAL, Scope
 from adapter.caller import OnDeadline, Urgency
 from adapter.settings_engines import (
     DEFAULT_ENGINES,
@@ -90,7 +92,7 @@ class ServerSettings(Section):
 
 
 class AuthSettings(Section):
-    """`[auth]`. Besides `keys`, the key generated in the state folder is always valid."""
+    """`[auth]`. Besides `keys`, which may chat and embed, the key generated in the state folder is always valid, for everything."""
 
     required: bool = True
     keys: tuple[ApiKey, ...] = ()
@@ -99,6 +101,7 @@ class AuthSettings(Section):
 class KeySettings(Section):
     """`[[key]]`: a bearer key with a name and manners of its own.
 
+    scope: what it may do. rate: how many requests in how much time: `60/min`, with /s, /min, /h or /day; `None`: any.
     class: `background` requests wait until no `interactive` one does. deadline_s: how long its program waits for a whole answer; what cannot
     be had in that time is refused early. on_deadline: what becomes of an answer that takes longer: an error (`refuse`), or what there is of it by
     then, with `finish_reason` "length" (`partial`).
@@ -108,9 +111,18 @@ class KeySettings(Section):
 
     name: Name
     key: ApiKey
+    scope: Annotated[tuple[Scope, ...], Field(min_length=1)] = USUAL
+    rate: str | None = None
     urgency: Annotated[Urgency | None, Field(alias="class")] = None
     deadline_s: Seconds | None = None
     on_deadline: OnDeadline = OnDeadline.REFUSE
+
+    @field_validator("rate")
+    @classmethod
+    def _a_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_rate(value)
+        return value
 
 
 class ModelSettings(Section):

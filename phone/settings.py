@@ -59,23 +59,37 @@ class LockPolicy(StrEnum):
     CHARGING = "charging"
 
 
+class OnStop(StrEnum):
+    RELEASE = "release"
+    KEEP = "keep"
+
+
 class WakeLockSettings(Section):
-    """`[wakelock]`. retake_s: how often the lock is taken anew, since anybody may drop it. linger_s: `serving` holds it for that
-    long after the last request."""
+    """`[wakelock]`. retake_s: how often the lock is taken anew, since anybody may drop it. linger_s: `serving` and `charging` hold it for that
+    long after it was last needed. on_stop: what becomes of it when the bundle is stopped; Android's lock is one for all of Termux, so who
+    holds it for other things as well wants "keep".
+    """
 
     policy: LockPolicy = LockPolicy.ALWAYS
     retake_s: Annotated[float, Field(ge=60, le=86_400)] = 900.0
     linger_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    on_stop: OnStop = OnStop.RELEASE
 
 
 class GovernorSettings(Section):
     """`[governor]`. Battery temperature in degrees C and charge in percent, at which the engines work slowly, pause, unload. Charge counts only
-    while the phone is not charging. memory_low_bytes: of MemAvailable, below which models are unloaded. slow_clock: share of the big cores'
-    highest clock, below which a hot phone is known to throttle. margin_*: how far back it must come before it goes on as before.
-    dwell_s: how long a better state must have held until it counts.
+    while the phone is not charging. memory_low_bytes: of MemAvailable, below which models are unloaded. margin_*: how far back a reading must
+    come before it goes on as before.
+
+    warm_c: from there on a phone that is seen to throttle works slowly. slow_clock: share of the big cores' highest clock, slow_trend: share of
+    the engine's usual tokens/s, below which it throttles.
+
+    dwell_s: how long a better state must have held until it counts, and the least time between two changes for the better. memory_dwell_s: the
+    same after memory ran low; doubled each time that it runs low again soon after.
     """
 
     enabled: bool = True
+    warm_c: Celsius = 38.0
     slow_c: Celsius = 41.0
     pause_c: Celsius = 44.0
     unload_c: Celsius = 47.0
@@ -84,14 +98,17 @@ class GovernorSettings(Section):
     unload_percent: Percent = 6.0
     memory_low_bytes: Annotated[int, Field(ge=0)] = 300 << 20
     slow_clock: Annotated[float, Field(ge=0, le=1)] = 0.55
+    slow_trend: Annotated[float, Field(ge=0, le=1)] = 0.6
     margin_c: Annotated[float, Field(ge=0, le=20)] = 2.0
     margin_percent: Percent = 3.0
+    margin_memory_bytes: Annotated[int, Field(ge=0)] = 200 << 20
     dwell_s: Seconds = 60.0
+    memory_dwell_s: Seconds = 120.0
 
     @model_validator(mode="after")
     def _worse_is_worse(self) -> GovernorSettings:
-        if not self.slow_c <= self.pause_c <= self.unload_c:
-            raise ValueError("slow_c, pause_c and unload_c must rise in this order")
+        if not self.warm_c <= self.slow_c <= self.pause_c <= self.unload_c:
+            raise ValueError("warm_c, slow_c, pause_c and unload_c must rise in this order")
         if not self.slow_percent >= self.pause_percent >= self.unload_percent:
             raise ValueError("slow_percent, pause_percent and unload_percent must fall in this order")
         return self

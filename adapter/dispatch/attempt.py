@@ -9,14 +9,24 @@ from dataclasses import dataclass, field, replace
 
 from adapter.breaker import Breakers
 from adapter.caller import Caller
-from adapter.chat import Chat, Completion, Finished, FinishReason, Usage, UsageSource
+from adapter.chat import (
+    Chat,
+    Completion,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    UsageSource,
+)
 from adapter.counting import TokenCounter
 from adapter.dispatch.continuing import continuation, joined_end
 from adapter.dispatch.course import Step
 from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.dispatch.progress import Progress
 from adapter.dispatch.stages import answer_of
-from adapter.engines.base import Engine, Relays, Seated, Tokenizes, Unheeding, Wire
+from adapter.engines.base import Engine, Raw, Relays, Seated, Tokenizes, Unheeding, Wire
 from adapter.errors import AdapterError
 from adapter.queueing.gate import Gate
 from adapter.queueing.place import Place
@@ -63,14 +73,31 @@ class Post:
 class Attempt:
     """`begin`, `wait`, then `events` to their end, telling `finished` or `failed`. Whoever makes one owes a `leave`.
 
-    end: after `begin`, the end of an answer that has all its tokens already, so that there is nothing to ask for.
+    end: after `begin`, the end of an answer that has all its tokens already, so that there is nothing to ask for. first_s: when the first
+    of the answer came, of the clock of `now_s`.
     """
 
-    __slots__ = ("_began_s", "_breakers", "_complete", "_job", "_now_s", "_place", "_post", "_told", "_used", "end", "step")
+    __slots__ = (
+        "_began_s",
+        "_breakers",
+        "_complete",
+        "_crowd",
+        "_job",
+        "_now_s",
+        "_place",
+        "_post",
+        "_told",
+        "_used",
+        "end",
+        "first_s",
+        "step",
+    )
 
     def __init__(self, job: Job, step: Step, post: Post, breakers: Breakers, now_s: Callable[[], float]) -> None:
         self.step = step
         self.end: Finished | None = None
+        self.first_s: float | None = None
+        self._crowd = (0, 0)
         self._job = job
         self._post = post
         self._breakers = breakers
@@ -136,6 +163,24 @@ class Attempt:
         if UsageSource.ESTIMATED in (end.usage.prompt_source, end.usage.completion_source):
             return await self._counted(end, progress, counter)
         return end
+
+    def look_at(self, item: Item) -> None:
+        """Until the answer's first word."""
+        if isinstance(item, TextDelta | ReasoningDelta | ToolCallDelta | Raw):
+            self.first_s = self._now_s()
+            self._crowd = self._crowd_now()
+
+    def pace(self, end: Finished) -> tuple[int, float, float] | None:
+        """Of a whole answer its tokens, when the first came and the last; `None` where that says nothing of how fast the engine writes:
+        it wrote several at a time, or something around it held the words back."""
+        if self.first_s is None or self.step.target.emulated or self._job.request.n > 1:
+            return None
+        if self._crowd[0] != 1 or self._crowd_now() != self._crowd:
+            return None
+        return end.usage.completion_tokens, self.first_s, self._now_s()
+
+    def _crowd_now(self) -> tuple[int, int]:
+        return (1, 0) if self._post.gate is None else self._post.gate.crowd
 
     def failed(self, error: AdapterError) -> None:
         if self._first_word():

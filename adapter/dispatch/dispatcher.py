@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +48,8 @@ class Dispatcher:
         configured = {entry.name: entry for entry in settings.engine}
         self._posts = {name: _post(engine, configured.get(name), now_s) for name, engine in registry.engines.items()}
         self._gates = {name: post.gate for name, post in self._posts.items() if post.gate is not None}
+        # Told of each whole answer how fast it was written, where that can be told: target, tokens, when the first came, and the last.
+        self.on_pace: Callable[[Target, int, float, float], None] = lambda target, tokens, first_s, last_s: None
         registry.on_answer = lambda engine: self.breakers.answers(engine, now_s())
         self._counter = TokenCounter(Path(settings.home), _vocabularies(settings))
 
@@ -57,6 +59,14 @@ class Dispatcher:
 
     async def close(self) -> None:
         await asyncio.gather(*(gate.close() for gate in self._gates.values()), self._counter.close())
+
+    def press(self, held: Collection[str], error: Callable[[], AdapterError] | None) -> None:
+        """The phone has changed: who waits for one of the engines `held`, or comes, is told `error`, made anew for each (`None`: nobody is),
+        and tries its next target. How many each engine serves at a time is looked at anew."""
+        for name, gate in self._gates.items():
+            gate.hold(error if name in held else None)
+            if (seated := self._posts[name].seated) is not None:
+                gate.resize(seated.capacity)
 
     def queues(self) -> Mapping[str, GateState]:
         return {name: gate.snapshot() for name, gate in self._gates.items()}
@@ -124,7 +134,11 @@ class Dispatcher:
                 async with aclosing(attempt.events()) as events:
                     async for item in events:
                         progress.note(item)
+                        if attempt.first_s is None:
+                            attempt.look_at(item)
                         if isinstance(item, Finished):
+                            if (pace := attempt.pace(item)) is not None:
+                                self.on_pace(step.target, *pace)
                             end = await attempt.finished(item, progress, self._counter)
                             for one in held:
                                 yield one

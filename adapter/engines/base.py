@@ -148,14 +148,25 @@ class Pressure(StrEnum):
 
 @runtime_checkable
 class Adjusts(Protocol):
-    """An engine that burns this phone's own battery."""
+    """An engine that burns this phone's own battery, unless it is `Placed` elsewhere."""
 
-    async def pressure(self, level: Pressure) -> None:
-        """SLOW: fewer threads, one answer at a time. PAUSE: running answers go on, nothing new begins (503 with a reason
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """SLOW: fewer threads, one answer at a time. PAUSE: running answers go on, nothing new begins (503 with the reason
         and Retry-After). UNLOAD: running answers fail, the memory is given back, nothing new begins. SERVE: as configured.
 
-        Holds until the next call, also for a worker that is started meanwhile.
+        reason: a sentence for people. retry_after_s: when another try makes sense; `None`: nobody said. An app has a memory of its own and
+        one seat anyway: SLOW changes nothing for it, and UNLOAD is as PAUSE. Holds until the next call, also for a worker that is
+        started meanwhile. `Seated.capacity` may be another one afterwards.
         """
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An engine of a kind that may as well run on another machine."""
+
+    @property
+    def on_this_phone(self) -> bool:
+        """Does its work burn this phone's battery? Only then it is told of pressure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +214,7 @@ class Seated(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many answers run at a time, >= 1."""
+        """How many answers run at a time, >= 1. Another one only after `Adjusts.pressure`."""
 
     async def settled(self) -> None:
         """Return once work that nobody waits for any more (an app cannot be stopped) takes up no seat. Never raises."""

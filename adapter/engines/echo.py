@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from adapter.chat import Chat, Event, Finished, FinishReason, Role, Started, TextDelta, Usage
-from adapter.engines.base import Health, ModelCard
+from adapter.engines.base import Health, ModelCard, Pressure
+from adapter.engines.pause import Pause
 from adapter.errors import ContextTooLong
 from adapter.settings import EchoSettings
 from adapter.stops import StopFilter
@@ -27,6 +28,7 @@ class EchoEngine:
 
     def __init__(self, settings: EchoSettings, home: Path) -> None:
         self._settings = settings
+        self._pause = Pause()
 
     @property
     def name(self) -> str:
@@ -42,10 +44,17 @@ class EchoEngine:
         context = self._settings.ctx_tokens
         return [ModelCard(MODEL, context_tokens=context, max_output_tokens=context, loaded=True)]
 
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """It costs nothing, but shows what a paused phone answers."""
+        self._pause.set(level, reason, retry_after_s)
+
     async def health(self) -> Health:
+        if (refused := self._pause.refusal) is not None:
+            return Health(False, refused.message)
         return Health(ready=True, detail="The echo engine is always ready.")
 
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
+        self._pause.check()
         prompt_tokens = sum(len(_words(m.content)) for m in chat.messages)
         room = self._settings.ctx_tokens - prompt_tokens
         if room < 1:

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapter.chat import Chat, Event, Started
-from adapter.engines.base import Health, ModelCard
+from adapter.engines.base import Health, ModelCard, Pressure
+from adapter.engines.pause import Pause, is_here
 from adapter.engines.seats import Seat, Seats
 from adapter.engines.upstream import App, Upstream
 from adapter.errors import (
@@ -78,6 +79,7 @@ class InferrlmEngine:
         self._upstream = Upstream(App("InferrLM", settings.url, REMEDY), connect_s=settings.connect_s)
         self._now_s = now_s
         self._seats = Seats(capacity=1, queue=settings.queue)
+        self._pause = Pause()
         self._pauses = pauses
         self._runs: set[asyncio.Task[None]] = set()
 
@@ -100,6 +102,15 @@ class InferrlmEngine:
         """Return once the app's model works for nobody: answers that were left run on where they cannot be stopped (12)."""
         while self._runs:
             await asyncio.wait(self._runs)
+
+    @property
+    def on_this_phone(self) -> bool:
+        return is_here(self._settings.url)
+
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """See `base.Adjusts`: while it is paused nothing new begins. Its running answer goes on."""
+        self._pause.set(level, reason, retry_after_s)
+        self._pause.clear(self._seats)
 
     async def start(self) -> None:
         """Nothing to do: the app may be opened after us, so it is looked for with each request."""
@@ -140,6 +151,8 @@ class InferrlmEngine:
         return window_tokens(model, phone.traits, configured=configured, trained=facts.trained_tokens)
 
     async def health(self) -> Health:
+        if (refused := self._pause.refusal) is not None:
+            return Health(False, refused.message)
         try:
             async with asyncio.timeout(HEALTH_S):
                 return await self._examined()
@@ -180,14 +193,16 @@ class InferrlmEngine:
 
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
         # The place in the queue is taken before anything is awaited, so that the order of the calls is kept.
+        self._pause.check()
         seat = self._seats.take()
         try:
             # What can be refused at once need not wait for the seat.
             plan = await self._plan(chat)
-            if seat.position:
+            if seat.position != 0:
                 await seat.wait()
                 plan = await self._plan(chat)  # the app may have been replaced meanwhile
             await self._note_eviction(plan)
+            self._pause.check()  # it may have begun while we were asking
             run = self._start(plan, seat)
         except BaseException as exc:
             seat.leave()

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 from adapter.chat import Chat, Embedding, Event, Started
 from adapter.dialects.localllm_builds import PORTS, HealthReport
 from adapter.dialects.localllm_sessions import Sessions
-from adapter.engines.base import Health, ModelCard
+from adapter.engines.base import Health, ModelCard, Pressure
 from adapter.engines.localllm_pauses import Limits, Pauses
 from adapter.engines.localllm_probe import REMEDY, Life, Phone, Prober
 from adapter.engines.localllm_state import Models
 from adapter.engines.localllm_watch import Watch
+from adapter.engines.pause import Pause, is_here
 from adapter.engines.seats import Seat, Seats
 from adapter.errors import (
     AdapterError,
@@ -93,11 +94,18 @@ class LocalllmEngine:
             now_s=now_s,
         )
         self._seats = Seats(capacity=1, queue=settings.queue)
+        self._pause = Pause()
         self._life = self._new_life()
         self._runs: set[Run] = set()
         self._models = Models(settings.context_tokens)
         self._watch = Watch(
-            self._prober, self._seats, lambda: self._life, self._pauses, chats=self._models.worth_warming, on=settings.warm
+            self._prober,
+            self._seats,
+            lambda: self._life,
+            self._pauses,
+            chats=self._models.worth_warming,
+            may_load=lambda: self._pause.refusal is None,
+            on=settings.warm,
         )
 
     @property
@@ -124,6 +132,15 @@ class LocalllmEngine:
     @property
     def capacity(self) -> int:
         return 1
+
+    @property
+    def on_this_phone(self) -> bool:
+        return is_here(self._settings.url)
+
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """See `base.Adjusts`: while it is paused nothing new begins, warm-ups included. Its running answer goes on."""
+        self._pause.set(level, reason, retry_after_s)
+        self._pause.clear(self._seats)
 
     async def settled(self) -> None:
         """Return when no abandoned answer is being read any more."""
@@ -153,6 +170,8 @@ class LocalllmEngine:
             return HealthReport()
 
     async def health(self) -> Health:
+        if (refused := self._pause.refusal) is not None:
+            return Health(False, refused.message)
         try:
             async with asyncio.timeout(HEALTH_S):
                 return await self._examined()
@@ -179,13 +198,15 @@ class LocalllmEngine:
 
     async def generate(self, chat: Chat) -> AsyncGenerator[Event, None]:
         # The place in the queue is taken before anything is awaited, so that the order of the calls is kept.
+        self._pause.check()
         seat = self._seats.take()
         try:
             # What can be refused at once need not wait for the seat.
             plan = await self._plan(chat)
-            if seat.position:
+            if seat.position != 0:
                 await seat.wait()
                 plan = await self._plan(chat)  # the app may have been replaced meanwhile
+            self._pause.check()  # it may have begun while we were asking
             life = self._life
             session = self._session(chat, plan.ask)
             run = self._start(plan, session, seat)
@@ -284,12 +305,14 @@ class LocalllmEngine:
         from adapter.dialects.localllm_errors import no_such_model
         from adapter.engines.localllm_embed import embed_texts
 
+        self._pause.check()
         seat = self._seats.take()
         try:
             await seat.wait()
             phone = await self._prober.phone()
             if model not in phone.models:
                 raise no_such_model(model)
+            self._pause.check()  # as in `generate`
             found = await embed_texts(phone.http, model, texts, within_s=self._limits.whole_s)
         except BaseException as exc:
             self._learn_from(exc)

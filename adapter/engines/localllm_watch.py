@@ -31,14 +31,16 @@ class Watch:
         pauses: Pauses,
         *,
         chats: Callable[[Phone], tuple[str, ...]],
+        may_load: Callable[[], bool],
         on: bool,
     ) -> None:
-        """chats: the models of a phone that may be warmed up. on: `LocalllmSettings.warm`; without it nothing is ever done."""
+        """chats: the models of a phone that may be warmed up. may_load: now, or is the phone too hot for it? on: `LocalllmSettings.warm`; without it nothing is ever done."""
         self._prober = prober
         self._seats = seats
         self._life = life
         self._pauses = pauses
         self._chats = chats
+        self._may_load = may_load
         self._on = on
         self._task: asyncio.Task[None] | None = None
 
@@ -48,7 +50,7 @@ class Watch:
 
     def consider(self, phone: Phone) -> None:
         """The app has been found: warm it up, once in its life."""
-        if phone.build is Build.WARM and not self._life().warmed:
+        if phone.build is Build.WARM and not self._life().warmed and self._may_load():
             self._begin(lambda: self._warm_up(phone))
 
     async def close(self) -> None:
@@ -87,7 +89,7 @@ class Watch:
             return
         if loaded:
             life.warmed = True
-        if loaded or self._seats.taken or self._seats.waiting:
+        if loaded or self._seats.taken or self._seats.waiting or not self._may_load():
             return
         async with self._seats.take():
             life.warmed = True

@@ -27,10 +27,11 @@ from adapter.dialects.upstream_openai_kinds import Dialect, refuses_tools
 from adapter.dialects.upstream_openai_models import cards
 from adapter.dialects.upstream_openai_relay_body import adapted, plainly, relay_body
 from adapter.dialects.upstream_openai_request import render_chat, render_completion, render_embedding
-from adapter.engines.base import Health, ModelCard, Raw, Wire
+from adapter.engines.base import Health, ModelCard, Pressure, Raw, Wire
 from adapter.engines.openai_http import MAX_BODY_BYTES, Session
 from adapter.engines.openai_probe import LIST_S, Prober
 from adapter.engines.openai_run import Limits, Request, Run
+from adapter.engines.pause import Pause, is_here
 from adapter.errors import (
     AdapterError,
     BadRequest,
@@ -70,6 +71,7 @@ class OpenaiEngine:
         self._session = Session(self._peer, settings.url, headers, connect_s=settings.connect_s)
         self._prober = Prober(self._session, self._peer, settings, instance)
         self._limits = Limits(settings.first_token_s, settings.between_tokens_s)
+        self._pause = Pause()
         # Unset means: as many as the server likes. Whoever writes the setting down wants it kept.
         self._default_limit = settings.default_max_tokens if "default_max_tokens" in settings.model_fields_set else None
         # Models whose answers cannot be passed on as they are: reasoning in the text, limits not kept.
@@ -82,6 +84,14 @@ class OpenaiEngine:
     @property
     def capacity(self) -> int:
         return self._settings.capacity
+
+    @property
+    def on_this_phone(self) -> bool:
+        return is_here(self._settings.url)
+
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """See `base.Adjusts`. Told only where the server is on this phone: Termux's llama-server, Ollama there."""
+        self._pause.set(level, reason, retry_after_s)
 
     async def settled(self) -> None:
         """At once: a closed connection takes up no seat."""
@@ -117,6 +127,8 @@ class OpenaiEngine:
         )
 
     async def health(self) -> Health:
+        if (refused := self._pause.refusal) is not None:
+            return Health(False, refused.message)
         try:
             async with asyncio.timeout(HEALTH_S):
                 found = await self._cards()
@@ -182,6 +194,7 @@ class OpenaiEngine:
     ) -> AsyncGenerator[_Part, None]:
         """What `begin` makes of the answer. Asked again, in other words, where a refusal says that it is about the words, and once without
         `stream` where a stream ended without a byte."""
+        self._pause.check()
         request = ask(await self._dialect())
         lessons, started, plain = 0, False, False
         while True:
@@ -208,6 +221,7 @@ class OpenaiEngine:
                     self._careful.add(request.model)
 
     async def embed(self, model: str, texts: Sequence[str]) -> Embedding:
+        self._pause.check()
         theirs = self._theirs(model)
         limit_s = self._settings.first_token_s
 

@@ -20,6 +20,7 @@ from adapter.engines.base import (
     Engine,
     Health,
     ModelCard,
+    Placed,
     Pressure,
     Relays,
     Tokenizes,
@@ -238,17 +239,34 @@ class Registry:
         assert first is not None
         raise first
 
-    async def pressure(self, level: Pressure) -> list[str]:
-        """Pass `level` on to every engine that burns this phone's battery; returns their names.
+    @property
+    def on_this_phone(self) -> list[str]:
+        """The engines that burn this phone's battery, by name."""
+        return [name for name, engine in self._engines.items() if _is_here(engine)]
+
+    def lists(self, engine: str, model: str) -> bool:
+        """Has the engine said that it has a model of that name, when it was asked last?"""
+        known = self._known.get(engine)
+        return known is not None and any(card.id == model for card in known.listing.cards)
+
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> list[str]:
+        """Pass it on to every engine that burns this phone's battery, as of `Adjusts.pressure`; returns their names.
 
         All are told before the first one's failure is raised.
         """
-        engines = {name: engine for name, engine in self._engines.items() if isinstance(engine, Adjusts)}
-        results = await asyncio.gather(*(e.pressure(level) for e in engines.values()), return_exceptions=True)
+        engines = {name: engine for name, engine in self._engines.items() if _is_here(engine)}
+        results = await asyncio.gather(
+            *(e.pressure(level, reason=reason, retry_after_s=retry_after_s) for e in engines.values() if isinstance(e, Adjusts)),
+            return_exceptions=True,
+        )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return list(engines)
+
+
+def _is_here(engine: Engine) -> bool:
+    return isinstance(engine, Adjusts) and (not isinstance(engine, Placed) or engine.on_this_phone)
 
 
 def _believed(engine: Engine, card: ModelCard) -> ModelCard:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from adapter.errors import QueueFull
+from adapter.errors import AdapterError, QueueFull
 
 
 class Seats:
@@ -50,6 +51,12 @@ class Seats:
             )
         return seat
 
+    def send_away(self, error: Callable[[], AdapterError]) -> None:
+        """Tell all who wait that it is in vain; who is seated stays. error: made anew for each."""
+        waiting, self._waiting = self._waiting, deque()
+        for seat in waiting:
+            seat._refuse(error())
+
     def _position(self, seat: Seat) -> int | None:
         if seat in self._seated:
             return 0
@@ -75,16 +82,22 @@ class Seat:
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
         self._called = asyncio.Event()
+        self._error: AdapterError | None = None
 
     @property
     def position(self) -> int | None:
-        """0: seated; 1: next in the queue; and so on. `None` after `leave`."""
+        """0: seated; 1: next in the queue; and so on. `None` after `leave`, and once it was sent away."""
         return self._seats._position(self)
+
+    def _refuse(self, error: AdapterError) -> None:
+        self._error = error
+        self._called.set()
 
     async def wait(self) -> None:
         """Return once seated; at once if that is so already. Must not be called after `leave`.
 
-        Cancelling the wait leaves the queue, or gives the seat to the next one if it had just come free.
+        Raises what `Seats.send_away` was given. Cancelling the wait leaves the queue, or gives the seat to the next one if it had
+        just come free.
         """
         if self.position == 0:
             return
@@ -93,6 +106,8 @@ class Seat:
         except BaseException:
             self.leave()
             raise
+        if self._error is not None:
+            raise self._error
 
     def leave(self) -> None:
         """Give up the seat or the place in the queue; may be called again."""

@@ -41,8 +41,9 @@ class Forecast:
     """When seats come free: in the order of what remains of the running services, and again after a mean service each."""
 
     def __init__(self, remaining: Iterable[float], capacity: int, mean_s: float) -> None:
-        """remaining: of those who are seated, in seconds; at most `capacity` (>= 1) of them."""
-        frees = list(remaining)
+        """remaining: of those who are seated, in seconds. capacity: >= 1; there may be more of them for a while (`Gate.resize`)."""
+        # Where too many are seated, the first to get up make room for nobody.
+        frees = sorted(remaining)[-capacity:]
         self._free = capacity - len(frees)
         # Seats that are free now are taken by the first of those who wait.
         self._frees_s = sorted([*frees, *[mean_s] * self._free])

@@ -60,17 +60,22 @@ class Gate:
         self._settling: set[asyncio.Future[None]] = set()
         self._refused = 0
         self._closed = False
+        self._held: Callable[[], AdapterError] | None = None
+        self._seatings = 0
 
     def enter(self, caller: Caller, *, expected_s: float | None = None) -> Place:
         """A seat, or a place in the queue, at once. Whoever gets one owes a `Place.leave`.
 
         expected_s: how long this answer should take, where that is known better than by the mean of the others.
         Raises `QueueFull` where there is no place, `DeadlineMissed` where the answer cannot be had in time, both with the time after
-        which that should be different, and `EngineUnavailable` after `close`. An idle engine is tried whatever its
+        which that should be different, `EngineUnavailable` after `close`, and the error of `hold`. An idle engine is tried whatever its
         estimate says, as long as the deadline is not over: a mean that is too high could not correct itself otherwise.
         """
         if self._closed:
             raise closed(self._engine)
+        if self._held is not None:
+            self._refused += 1
+            raise self._held()
         now_s = self._now_s()
         expected = self._service.mean_s if expected_s is None else expected_s
         ticket = Ticket(caller.key, caller.urgency, now_s, NOMINAL_S if expected is None else expected)
@@ -82,6 +87,7 @@ class Gate:
             # Seats are handed on as soon as they come free, so a free one means that nobody waits.
             self._line.seat(ticket)
             self._seated[ticket] = place
+            self._seatings += 1
         else:
             self._queue_up(place, now_s)
         return place
@@ -98,6 +104,26 @@ class Gate:
             mean_s=self._service.mean_s,
             oldest_wait_s=None if oldest_s is None else self._now_s() - oldest_s,
         )
+
+    @property
+    def crowd(self) -> tuple[int, int]:
+        """How many are seated, and how many have been seated since the start: (1, n) twice, and nobody else was there in between."""
+        return len(self._seated), self._seatings
+
+    def hold(self, error: Callable[[], AdapterError] | None) -> None:
+        """Begin nothing new: send away all who wait, and everybody who comes, with `error`, made anew for each. `None`: as usual again.
+
+        Who is seated stays. Whoever waits learns it at once, since nobody knows how long it lasts, and somebody else may have time for it.
+        """
+        self._held = error
+        if error is not None:
+            for place in list(self._waiting.values()):
+                self._send_away(place, error())
+
+    def resize(self, capacity: int) -> None:
+        """So many seats (>= 1) from now on. Nobody has to get up: where there are fewer, the next ones are not handed on."""
+        self._capacity = max(1, capacity)
+        self._hand_on(self._now_s())
 
     async def close(self) -> None:
         """Send away all who wait, free the seats that were still being settled, let nobody in any more. May be called twice."""
@@ -207,9 +233,14 @@ class Gate:
         now_s = self._now_s()
         del self._seated[ticket]
         self._line.close(ticket, now_s)
+        self._hand_on(now_s)
+
+    def _hand_on(self, now_s: float) -> None:
+        """Seats that are free now to those whose turn it is."""
         self._send_hopeless_away(now_s)
         while len(self._seated) < self._capacity and (following := self._line.next(now_s)) is not None:
             place = self._seated[following] = self._forget(following)
+            self._seatings += 1
             expected = place.own_s(self._service.mean_s)
             following.expected_s = NOMINAL_S if expected is None else expected
             place.call()

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
 
+from adapter.access.gate import Gate
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
+from adapter.meter import Meter
+from adapter.routing_types import Target
 from adapter.server.middleware import guarded, put_headers, traced
+from adapter.server.pressing import Pressing
 from adapter.server.routes import add_routes
 from adapter.server.state import (
     ANSWERS,
     DISPATCHER,
+    GATE,
     INSTANCE,
-    KEYS,
-    NAMED,
+    METER,
     NEW_ID,
+    PRESSING,
     REGISTRY,
     SETTINGS,
     STARTED_AT,
     Answers,
 )
-from adapter.settings import KeySettings, Settings
+from adapter.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +54,11 @@ def build_app(
 ) -> web.Application:
     """The adapter, ready for an `AppRunner` made with `RUNNER_OPTIONS`.
 
-    keys: the bearer keys that are let in, besides those of `[[key]]`. registry: the engines; from the settings unless a test brings its own.
+    keys: bearer keys that may do everything, besides those of the settings and tokens. registry: the engines; from the settings unless a test brings its own.
     """
     app = web.Application(middlewares=[traced, guarded], client_max_size=settings.server.max_body_bytes)
     app[SETTINGS] = settings
-    app[KEYS] = (*keys, *(entry.key for entry in settings.key))
-    app[NAMED] = named_keys(keys, settings)
+    app[GATE] = Gate(keys, settings, wall=time.time, clock=time.monotonic)
     app[INSTANCE] = secrets.token_hex(6)
     app[REGISTRY] = registry or Registry.from_settings(settings, instance=app[INSTANCE])
     app[ANSWERS] = Answers()
@@ -63,15 +66,16 @@ def build_app(
     app[NEW_ID] = id_factory
     add_routes(app.router)
     app.on_response_prepare.append(put_headers)
+    app.cleanup_ctx.append(_counts)
     app.cleanup_ctx.append(_engines)
     app.on_shutdown.append(_drain)
     return app
 
 
-def named_keys(keys: Iterable[str], settings: Settings) -> dict[str, tuple[str, KeySettings | None]]:
-    """What stands for each key, since no key may be in a log: its name, else a few characters of its hash."""
-    unnamed = {key: (f"key-{hashlib.sha256(key.encode()).hexdigest()[:8]}", None) for key in keys}
-    return {**unnamed, **{entry.key: (entry.name, entry) for entry in settings.key}}
+async def _counts(app: web.Application) -> AsyncIterator[None]:
+    """Outside the engines, so that answers which end with those are counted."""
+    yield
+    await app[GATE].tally.close()
 
 
 async def _engines(app: web.Application) -> AsyncIterator[None]:
@@ -80,14 +84,32 @@ async def _engines(app: web.Application) -> AsyncIterator[None]:
         await app[REGISTRY].start()
         app[DISPATCHER] = Dispatcher(app[REGISTRY], app[SETTINGS], now_s=loop.time)
         await app[DISPATCHER].start()
+        _watch(app)
         yield
+        await app[PRESSING].close()
         await app[DISPATCHER].close()
     finally:  # also when one of several engines could not start
         await app[REGISTRY].close()
 
 
+def _watch(app: web.Application) -> None:
+    """From here on it is known what goes on, and the phone can be spared."""
+    registry, dispatcher = app[REGISTRY], app[DISPATCHER]
+    meter = app[METER] = Meter(now_s=asyncio.get_running_loop().time, lists=registry.lists)
+    app[PRESSING] = Pressing(registry, dispatcher, on_change=meter.pressed)
+    app[ANSWERS].on_begin, app[ANSWERS].on_rest = meter.began, meter.rests
+    here = frozenset(registry.on_this_phone)
+
+    def note_pace(target: Target, tokens: int, first_s: float, last_s: float) -> None:
+        if target.engine in here:
+            meter.paced(target.engine, target.model, tokens, first_s, last_s)
+
+    dispatcher.on_pace = note_pace
+
+
 async def _drain(app: web.Application) -> None:
     """Runs when the port is closed already: let answers end, then end them with an error of their own."""
+    app[METER].stop()
     cut = await app[ANSWERS].drain(app[SETTINGS].server.drain_s)
     if cut:
         logger.warning("stopping cut=%d answers were not complete", cut)

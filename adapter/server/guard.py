@@ -85,5 +85,5 @@ def wrong_key() -> BadKey:
 def _needed(problem: str) -> str:
     return (
         f"{problem} Send 'Authorization: Bearer KEY'; KEY is printed by 'farmhand serve' and kept in the file "
-        "'key' of Farmhand's state folder."
+        "'key' of Farmhand's state folder, or made by 'farmhand token new NAME'."
     )

@@ -9,14 +9,26 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from adapter.access.gate import refusal
+from adapter.access.headers import rate_headers
+from adapter.access.holders import NOBODY, Holder
+from adapter.access.scopes import needed
 from adapter.dialects.hops import HOPS_HEADER, check_hops, parse_hops
 from adapter.dialects.openai_render import dump, render_error
-from adapter.errors import AdapterError, BadRequest, BodyTooLarge, HeadersTooLarge, MethodNotAllowed, NotFound
-from adapter.keys import matches
+from adapter.errors import (
+    AdapterError,
+    BadKey,
+    BadRequest,
+    BodyTooLarge,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    TokensUnavailable,
+)
 from adapter.queueing.headers import queue_headers
 from adapter.server.answer import CLIENT_GONE, as_adapter_error
 from adapter.server.guard import bearer_token, check_host, check_origin, wrong_key
-from adapter.server.state import DOOR, INSTANCE, KEYS, NAMED, NEW_ID, SETTINGS, Door
+from adapter.server.state import DOOR, GATE, INSTANCE, METER, NEW_ID, SETTINGS, STANDING, Door
 from adapter.server.trace import TRACE, Trace
 
 logger = logging.getLogger(__name__)
@@ -55,7 +67,9 @@ async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
         trace.finish = CLIENT_GONE
         raise
     finally:
-        trace.log(request.method, request.path, status, loop.time())
+        now_s = loop.time()
+        trace.log(request.method, request.path, status, now_s)
+        request.app[METER].ended(request.path, status, trace, now_s)
 
 
 async def _answered(request: web.Request, handler: Handler, trace: Trace) -> web.StreamResponse:
@@ -108,6 +122,8 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
             headers.update(queue_headers(trace.queued))
         if trace.engine != "-":
             headers["X-Farmhand-Engine"] = trace.engine
+    if standing := request.get(STANDING):
+        headers.update(rate_headers(standing))
     origin = request.headers.get("Origin")
     if origin and origin in request.app[SETTINGS].server.cors_origins:
         headers["Access-Control-Allow-Origin"] = origin
@@ -127,18 +143,27 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=204, headers=_PREFLIGHT)
     if not settings.auth.required:
         check_origin(headers.get("Origin"), allowed=server.cors_origins)
-    if request.path not in OPEN_PATHS:
-        request[DOOR] = _door(request, check_key(request))
-    return await handler(request)
+    if request.path in OPEN_PATHS:
+        return await handler(request)
+    holder = await identify(request)
+    _let_in(request, holder)
+    try:
+        return await handler(request)
+    finally:
+        request.app[GATE].note(holder, request.path, request[TRACE].usage)
 
 
-def _door(request: web.Request, token: str) -> Door:
-    app = request.app
-    own = app[INSTANCE]
+def _let_in(request: web.Request, holder: Holder) -> None:
+    """Raises what speaks against this request of theirs; sets DOOR, and STANDING for a key with a rate."""
+    gate, own = request.app[GATE], request.app[INSTANCE]
+    gate.check_scope(holder, request.path)
     came = parse_hops(request.headers.get(HOPS_HEADER))
     check_hops(came, own)
-    name, settings = app[NAMED].get(token, ("", None))
-    return Door(name, settings, (*came, own))
+    if standing := gate.take(holder, request.path):
+        request[STANDING] = standing
+        if standing.wait_s:
+            raise refusal(holder, standing)
+    request[DOOR] = Door(holder.name, holder.settings, (*came, own))
 
 
 _PREFLIGHT = {
@@ -148,12 +173,17 @@ _PREFLIGHT = {
 }
 
 
-def check_key(request: web.Request) -> str:
-    """The request's bearer key. Raises `BadKey` unless it is one of ours, or none is needed (then it may be any, or "")."""
+async def identify(request: web.Request) -> Holder:
+    """Who asks, by the bearer key. Raises `BadKey`, `TokensUnavailable`; where no key is needed, whoever shows none of ours is `NOBODY`.
+
+    A key for `/admin/...` is always needed.
+    """
     header, app = request.headers.get("Authorization"), request.app
-    if not app[SETTINGS].auth.required:
-        return header.partition(" ")[2].strip() if header else ""
-    token, keys = bearer_token(header), app[KEYS]
-    if not matches(token, keys):
+    if app[SETTINGS].auth.required or needed(request.path) == "admin":
+        if holder := await app[GATE].holder(bearer_token(header)):
+            return holder
         raise wrong_key()
-    return token
+    try:
+        return await app[GATE].holder(bearer_token(header)) or NOBODY
+    except (BadKey, TokensUnavailable):
+        return NOBODY

@@ -24,8 +24,9 @@ from adapter.routing import Target
 from adapter.server.answer import AnswerWriter
 from adapter.server.bodies import body_of, json_body
 from adapter.server.deadline import Deadline
+from adapter.server.routes_admin import get_metrics, get_state, set_pressure
 from adapter.server.routes_models import get_model, health, list_models, ready
-from adapter.server.routes_other import create_embeddings, detokenize, set_pressure, tokenize
+from adapter.server.routes_other import create_embeddings, detokenize, tokenize
 from adapter.server.state import ANSWERS, DISPATCHER, DOOR, REGISTRY, SETTINGS
 from adapter.server.trace import TRACE
 from adapter.tokens import estimate_prompt_tokens, estimate_tokens, roughly_tokens
@@ -158,3 +159,5 @@ def add_routes(router: web.UrlDispatcher) -> None:
         for path in NOT_BUILT:
             router.add_post(f"{prefix}{path}", not_built)
     router.add_post("/admin/pressure", set_pressure)
+    router.add_get("/admin/state", get_state, allow_head=False)
+    router.add_get("/metrics", get_metrics, allow_head=False)

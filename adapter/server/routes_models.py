@@ -7,14 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
+from adapter.dialects.admin_state import render_pressure
 from adapter.dialects.openai_render import render_model, render_model_list
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.base import PLAIN_CHAT, Can, Health
-from adapter.errors import BadKey, EngineUnavailable
+from adapter.errors import BadKey, EngineUnavailable, TokensUnavailable
 from adapter.routing import AUTO, Target, public_models, resolve
 from adapter.server.bodies import json_response
-from adapter.server.middleware import check_key
-from adapter.server.state import ANSWERS, DISPATCHER, DOOR, INSTANCE, REGISTRY, STARTED_AT
+from adapter.server.middleware import identify
+from adapter.server.state import ANSWERS, DISPATCHER, DOOR, INSTANCE, PRESSING, REGISTRY, STARTED_AT
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -70,12 +71,21 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """`GET /ready`: 200 if some engine can answer now, else 503. Details only for who shows a key."""
-    engines = await request.app[REGISTRY].health()
-    is_ready = any(h.ready for h in engines.values()) and not request.app[ANSWERS].stopping
+    """`GET /ready`: 200 if some engine can answer now, or could if the phone were not paused; else 503. Details only for who shows a key.
+
+    A pause is wanted: whoever starts us again for it, or leaves us alone for good, has misunderstood. Requests are told why, and until when.
+    """
+    app = request.app
+    engines, pressing = await app[REGISTRY].health(), app[PRESSING]
+    can_answer = any(h.ready for h in engines.values()) or (pressing.pauses and bool(app[REGISTRY].on_this_phone))
+    is_ready = can_answer and not app[ANSWERS].stopping
     body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
-    if _knows_key(request):
-        body["engines"] = _engine_states(request.app[DISPATCHER], engines)
+    if await _knows_key(request):
+        body["pressure"] = {
+            **render_pressure(pressing.order, pressing.lapses_in_s),
+            "held_s": None if pressing.held_s is None else round(pressing.held_s, 1),
+        }
+        body["engines"] = _engine_states(app[DISPATCHER], engines)
     response = json_response(body)
     if not is_ready:
         response.set_status(503)
@@ -98,9 +108,9 @@ def _engine_states(dispatcher: Dispatcher, engines: Mapping[str, Health]) -> dic
     return states
 
 
-def _knows_key(request: web.Request) -> bool:
+async def _knows_key(request: web.Request) -> bool:
     try:
-        check_key(request)
-    except BadKey:
+        await identify(request)
+    except (BadKey, TokensUnavailable):
         return False
     return True

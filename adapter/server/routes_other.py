@@ -1,4 +1,4 @@
-"""What a model is asked besides answers: vectors, tokens; and what its engine is told about the phone.
+"""What a model is asked besides answers: vectors, tokens.
 
 What reads and writes these bodies is imported when the first one comes: most phones are only ever asked for chats.
 """
@@ -75,17 +75,6 @@ async def detokenize(request: web.Request) -> web.Response:
     target, text = await result_of(lambda: registry.detokenize(ids, targets), request.app[ANSWERS])
     _note(request, target)
     return json_response(tokens.render_text(text, model=target.model))
-
-
-async def set_pressure(request: web.Request) -> web.Response:
-    """`POST /admin/pressure`: how hard the engines on this phone may work, from whoever watches its battery and heat.
-
-    The same key as for everything else; when tokens get names, this wants the scope `admin`.
-    """
-    from adapter.dialects.openai_pressure import parse_pressure
-
-    level = parse_pressure(await json_body(request))
-    return json_response({"level": level, "engines": await request.app[REGISTRY].pressure(level)})
 
 
 async def _targets(request: web.Request, asked: Asked) -> tuple[Target, ...]:

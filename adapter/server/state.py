@@ -10,9 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from adapter.access.gate import Gate
+from adapter.access.rate import Standing
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
+from adapter.meter import Meter
+from adapter.server.pressing import Pressing
 from adapter.server.pump import EventPump
 from adapter.settings import KeySettings, Settings
 
@@ -25,17 +29,22 @@ class Answers:
     bodies: set[asyncio.Timeout] = field(default_factory=set)
     stopping: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    # Told of each one that begins, and when the last of them is over.
+    on_begin: Callable[[], None] = lambda: None
+    on_rest: Callable[[], None] = lambda: None
 
     def begin(self, pump: EventPump[Any]) -> None:
         """Raises as `refuse_if_stopping`: an answer that begins after the draining would be cut without a word."""
         self.refuse_if_stopping()
         self.pumps.add(pump)
         self.idle.clear()
+        self.on_begin()
 
     def end(self, pump: EventPump[Any]) -> None:
         self.pumps.discard(pump)
         if not self.pumps:
             self.idle.set()
+            self.on_rest()
 
     @asynccontextmanager
     async def arriving(self, limit_s: float) -> AsyncIterator[None]:
@@ -77,10 +86,12 @@ def _stopped() -> AdapterError:
 
 
 SETTINGS = web.AppKey("settings", Settings)
-KEYS: web.AppKey[tuple[str, ...]] = web.AppKey("keys")
+GATE = web.AppKey("gate", Gate)
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 REGISTRY = web.AppKey("registry", Registry)
 ANSWERS = web.AppKey("answers", Answers)
+METER = web.AppKey("meter", Meter)
+PRESSING = web.AppKey("pressing", Pressing)
 STARTED_AT = web.AppKey("started_at", int)
 # Stands for this process in the hop header, so that a request that comes round in a circle is known.
 INSTANCE = web.AppKey("instance", str)
@@ -89,7 +100,7 @@ NEW_ID: web.AppKey[Callable[[], str]] = web.AppKey("new_id")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How a request came in. key: what stands for its bearer key. settings: of a `[[key]]`. hops: as `Caller.hops`, ours included."""
+    """How a request came in. key: what stands for its bearer key. settings: of a `[[key]]` or a token. hops: as `Caller.hops`, ours included."""
 
     key: str = ""
     settings: KeySettings | None = None
@@ -97,5 +108,5 @@ class Door:
 
 
 DOOR = web.RequestKey("door", Door)
-# Bearer key -> what stands for it in queues and logs, and its settings.
-NAMED: web.AppKey[dict[str, tuple[str, KeySettings | None]]] = web.AppKey("named")
+# Of a key with a rate, after this request was counted.
+STANDING = web.RequestKey("standing", Standing)

@@ -12,6 +12,8 @@ from adapter.dispatch.items import Queued
 
 logger = logging.getLogger("adapter.request")
 
+QUIET = ("/health", "/ready", "/admin/state", "/metrics")
+
 
 @dataclass(slots=True)
 class Trace:
@@ -28,8 +30,8 @@ class Trace:
     queued: Queued | None = None
 
     def log(self, method: str, path: str, status: int, now_s: float) -> None:
-        """Probes of `/health` and `/ready` come every few seconds and say nothing new: debug."""
-        level = logging.DEBUG if path.endswith(("/health", "/ready")) and status < 400 else logging.INFO
+        """What is asked every few seconds by programs says nothing new: debug."""
+        level = logging.DEBUG if path.endswith(QUIET) and status < 400 else logging.INFO
         usage = self.usage
         logger.log(
             level,

@@ -6,6 +6,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# What the supervisor has told it about the phone; `serve` is nothing worth a line.
+PRESSED = {
+    "slow": "It works slowly",
+    "pause": "It is paused and begins nothing new",
+    "unload": "It is paused and has unloaded its models",
+}
 # Under an engine's name and state.
 INDENT = "  "
 MIN_WIDTH = 30
@@ -19,6 +25,9 @@ def report(body: Mapping[str, Any], base_url: str, *, width: int) -> list[str]:
     width = max(width, MIN_WIDTH)
     is_ready = body.get("status") == "ready"
     lines = _wrapped(f"Farmhand at {base_url} is {'ready' if is_ready else 'not ready'}.", width, "")
+    pressure = body.get("pressure")
+    if isinstance(pressure, dict) and (said := _pressure(pressure)):
+        lines += _wrapped(said, width, "")
     engines = body.get("engines")
     if not isinstance(engines, dict):
         return [*lines, *_wrapped("Its engines are shown to who has the key only; give it with --key KEY.", width, "")]
@@ -73,6 +82,25 @@ def _breaker(breaker: Mapping[str, Any], width: int) -> Iterator[str]:
     last = ": ".join(text for key in ("code", "message") if (text := _text(breaker.get(key))))
     if last:
         yield from _wrapped(f"last {last}", width, 2 * INDENT)
+
+
+def _pressure(pressure: Mapping[str, Any]) -> str:
+    """`It is paused and begins nothing new: The battery is at 45 degrees C. For 3 min now, for another 8 min unless renewed.`"""
+    what = PRESSED.get(_text(pressure.get("level")))
+    if what is None:
+        return ""
+    reason = _text(pressure.get("reason"))
+    held_s, lapses_in_s = _number(pressure.get("held_s")), _number(pressure.get("lapses_in_s"))
+    spans = [] if held_s is None else [f"for {_span(held_s)} now"]
+    spans += [] if lapses_in_s is None else [f"for another {_span(lapses_in_s)} unless renewed"]
+    since = ", ".join(spans)
+    return " ".join([f"{what}: {reason}" if reason else f"{what}.", *([f"F{since[1:]}."] if since else [])])
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.0f} h"
 
 
 def _number(value: object) -> float | None:

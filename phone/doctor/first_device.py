@@ -67,7 +67,7 @@ def questions(places: Places) -> tuple[Question, ...]:
             "termux-wake-lock; echo $?",
             on_laptop=True,
         ),
-        Question("Boot delay after unlock", f"cat {places.run}/boot 2>/dev/null; uptime"),
+        Question("Boot delay after unlock", f"cat {places.run}/ensured-by-boot; uptime"),
         Question("tokens/s by thread count", "llama-bench -m MODEL -t 2,3,4,5,6   (cold, and again after 20 minutes)", on_laptop=True),
         Question("Page size", "getconf PAGESIZE"),
         Question(

@@ -142,7 +142,7 @@ class CapableEngine(ScriptedEngine):
     """Also `Completes`, `Embeds`, `Tokenizes` and `Adjusts`: a chat model `m` and an embedding model `vectors`.
 
     A token is a character, its id its code point. failure: raised by everything that has one result. holding: while this is
-    clear, `embed` waits. levels: what `pressure` was told. asked: arguments of the calls that have one result.
+    clear, `embed` waits. levels, reasons: what `pressure` was told. asked: arguments of the calls that have one result.
     """
 
     def __init__(self, name: str = "capable", script: Sequence[Step] = ()) -> None:
@@ -154,6 +154,7 @@ class CapableEngine(ScriptedEngine):
         self.cancelled = asyncio.Event()
         self.embedding = asyncio.Event()
         self.levels: list[Pressure] = []
+        self.reasons: list[tuple[str, int | None]] = []
         self.asked: list[object] = []
 
     def complete(self, completion: Completion) -> AsyncGenerator[Event, None]:
@@ -185,9 +186,10 @@ class CapableEngine(ScriptedEngine):
             raise BadRequest("'tokens' holds an id that is not in the vocabulary.", param="tokens")
         return "".join(map(chr, tokens))
 
-    async def pressure(self, level: Pressure) -> None:
-        self._fail()
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
         self.levels.append(level)
+        self.reasons.append((reason, retry_after_s))
+        self._fail()
 
     def _fail(self) -> None:
         if self.failure is not None:

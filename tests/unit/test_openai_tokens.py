@@ -1,4 +1,4 @@
-"""`/tokenize` and `/detokenize` in the shapes of llama-server and of vLLM; the levels of `/admin/pressure`."""
+"""`/tokenize` and `/detokenize` in the shapes of llama-server and of vLLM."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from adapter.chat import Message, Role, Tokens
-from adapter.dialects.openai_pressure import parse_pressure
 from adapter.dialects.openai_tokens import parse_detokenize, parse_tokenize, render_tokens
-from adapter.engines.base import Can, Pressure
+from adapter.engines.base import Can
 from adapter.errors import BadRequest
 
 HI = [{"role": "user", "content": "hi"}]
@@ -88,15 +87,3 @@ def test_wrong_ids_are_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequest) as caught:
         parse_detokenize(body)
     assert caught.value.param == param
-
-
-@pytest.mark.parametrize("level", Pressure)
-def test_levels(level: Pressure) -> None:
-    assert parse_pressure({"level": str(level)}) is level
-
-
-@pytest.mark.parametrize("body", [{}, {"level": None}, {"level": "fast"}, {"level": ["slow"]}, {"level": 1}])
-def test_other_levels_are_refused_with_the_list(body: dict[str, Any]) -> None:
-    with pytest.raises(BadRequest, match="serve, slow, pause, unload") as caught:
-        parse_pressure(body)
-    assert caught.value.param == "level"

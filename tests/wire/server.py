@@ -59,7 +59,7 @@ async def running_adapter(
     with tempfile.TemporaryDirectory() as folder:
         chosen = config or settings(Path(folder), **sections)
         registry = None if engines is None else Registry(engines, routes or {})
-        app = build_app(chosen, keys=(KEY, *chosen.auth.keys), registry=registry)
+        app = build_app(chosen, keys=(KEY,), registry=registry)
         runner = AdapterRunner(app, **{**RUNNER_OPTIONS, "shutdown_timeout": 1.0}, **HEADER_BOUNDS)
         try:
             await runner.setup()

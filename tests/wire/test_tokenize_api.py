@@ -1,4 +1,4 @@
-"""`POST /tokenize`, `/detokenize` and `/admin/pressure` over the wire."""
+"""`POST /tokenize` and `/detokenize` over the wire."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from adapter.engines.base import Pressure
-from adapter.errors import EngineUnavailable
 from tests.fakes.scripted_engine import CapableEngine, ScriptedEngine
 from tests.wire.raw import ask, request
 from tests.wire.safe_form import check_error
@@ -74,34 +72,3 @@ async def test_a_wrong_body_is_named(path: str) -> None:
         status, body = await post(adapter, path, content=5, tokens="x")
     check_error(body)
     assert (status, body["error"]["param"]) == (400, "content" if path == "/tokenize" else "tokens")
-
-
-# --- pressure -------------------------------------------------------------------------------------------------
-
-
-async def test_pressure_goes_to_every_engine_that_burns_the_battery() -> None:
-    engines = [CapableEngine("one"), ScriptedEngine("app"), CapableEngine("two")]
-    async with running_adapter(engines=engines) as adapter:
-        for level in Pressure:
-            assert await post(adapter, "/admin/pressure", level=str(level)) == (
-                200, {"level": str(level), "engines": ["one", "two"]},
-            )  # fmt: skip
-    assert [engine.levels for engine in engines if isinstance(engine, CapableEngine)] == [[*Pressure]] * 2
-
-
-async def test_one_engine_that_fails_keeps_no_other_from_being_told() -> None:
-    one, two = CapableEngine("one"), CapableEngine("two")
-    one.failure = EngineUnavailable("It is just stopping.")
-    async with running_adapter(engines=[one, two]) as adapter:
-        status, body = await post(adapter, "/admin/pressure", level="pause")
-    check_error(body)
-    assert (status, two.levels) == (503, [Pressure.PAUSE])
-
-
-async def test_pressure_wants_the_key_and_a_level() -> None:
-    async with running_adapter(engines=[CapableEngine()]) as adapter:
-        assert (await ask(adapter, request(path="/admin/pressure", Authorization=""))).status == 401
-        status, body = await post(adapter, "/admin/pressure", level="hot")
-        assert (await post(adapter, "/v1/admin/pressure", level="slow"))[0] == 404
-    check_error(body)
-    assert (status, body["error"]["param"]) == (400, "level")

@@ -30,11 +30,19 @@ from adapter.chat import (
     ToolCallDelta,
     Usage,
 )
+from adapter.engines.base import Pressure
 from adapter.engines.llama import link
 from adapter.engines.llama.host import WorkerHost
 from adapter.engines.llama.process import Conversation, Died, Worker
 from adapter.engines.llama.text import Ended
-from adapter.errors import AdapterError, BadRequest, EngineFailed, QueueFull, UpstreamTimeout
+from adapter.errors import (
+    AdapterError,
+    BadRequest,
+    EngineFailed,
+    EngineUnavailable,
+    QueueFull,
+    UpstreamTimeout,
+)
 from adapter.reasoning import Part
 from adapter.settings import LlamaSettings
 
@@ -121,7 +129,7 @@ class Asking:
                 self._kill_if_silent(worker, self._settings.first_token_s)
                 continue
             if isinstance(frame, link.Failed):
-                raise error_of(frame)
+                raise self._error_of(frame)
             if isinstance(frame, link.Started | Died):
                 return frame
             raise EngineFailed(f"The llama worker sent {type(frame).__name__} before the answer began.")
@@ -138,12 +146,20 @@ class Asking:
                 "help; first_token_s and between_tokens_s set how long to wait."
             ) from None
         if isinstance(frame, Died):
+            if self._host.level is Pressure.UNLOAD:
+                self._host.check_pressure()  # nobody's fault, and it ends by itself
             raise EngineFailed(
                 f"The llama worker {frame.reason} in the middle of the answer. The next request starts a new one."
             )
         if isinstance(frame, link.Failed):
-            raise error_of(frame)
+            raise self._error_of(frame)
         return frame
+
+    def _error_of(self, frame: link.Failed) -> AdapterError:
+        """The worker knows that it is paused, but not why, nor for how long."""
+        if frame.code == EngineUnavailable.code:
+            self._host.check_pressure()
+        return error_of(frame)
 
     # --- one question, one frame back -----------------------------------------------------------------------
 

@@ -77,7 +77,8 @@ class LlamaEngine:
 
     @property
     def capacity(self) -> int:
-        return self._settings.slots
+        """One while the phone wants it slow: the worker begins one at a time then, and who waits there waits without an estimate."""
+        return 1 if self._host.level is Pressure.SLOW else self._settings.slots
 
     async def settled(self) -> None:
         """A slot is free at the next decode step after its reader has left."""
@@ -93,8 +94,8 @@ class LlamaEngine:
             return Health(False, exc.message)
         return Health(True, f"The model {self._host.file.path} is loaded when it is asked for.")
 
-    async def pressure(self, level: Pressure) -> None:
-        await self._host.pressure(level)
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
+        await self._host.pressure(level, reason=reason, retry_after_s=retry_after_s)
 
     # --- requests -------------------------------------------------------------------------------------------
 

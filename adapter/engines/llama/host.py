@@ -13,6 +13,7 @@ from adapter.engines.base import Pressure
 from adapter.engines.llama.launch import Launch
 from adapter.engines.llama.memory import read_available_bytes
 from adapter.engines.llama.restarts import Restarts
+from adapter.engines.pause import Pause
 from adapter.errors import EngineUnavailable
 from adapter.settings import LlamaSettings
 
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
     from adapter.engines.llama.process import Worker
 
 logger = logging.getLogger(__name__)
-
-# Heat, charge and free memory change in minutes, not in seconds.
-PRESSURE_RETRY_S = 30
-REFUSALS = {
-    Pressure.PAUSE: "Farmhand is paused to let the phone cool down or to save its battery: answers under way go on, "
-    "new ones begin when it has recovered. Try again later.",
-    Pressure.UNLOAD: "Farmhand has unloaded the model because the phone is too hot, too low on battery or short of "
-    "memory. It is loaded again when the phone has recovered. Try again later.",
-}
 
 
 class WorkerHost:
@@ -44,7 +36,7 @@ class WorkerHost:
         self._settings = settings
         self._launch = Launch(settings, home, available_bytes)
         self.file = self._launch.file
-        self._pressure = Pressure.SERVE
+        self._pause = Pause()
         self._restarts = Restarts()
         self._worker: Worker | None = None
         self._spawning: asyncio.Task[Worker] | None = None
@@ -57,6 +49,11 @@ class WorkerHost:
     @property
     def running(self) -> Worker | None:
         return self._worker if self._worker and self._worker.alive else None
+
+    @property
+    def level(self) -> Pressure:
+        """The last word about the phone."""
+        return self._pause.level
 
     @property
     def users(self) -> int:
@@ -90,7 +87,7 @@ class WorkerHost:
     def preload(self) -> None:
         """Start loading, without waiting for it, where the settings want the model before the first request."""
         wanted = self._settings.preload or self._settings.pin
-        if wanted and not self.running and not self._closed and self._pressure not in REFUSALS:
+        if wanted and not self.running and not self._closed and self._pause.refusal is None:
             try:
                 self.begin_spawning()
             except EngineUnavailable as exc:  # after deaths; the next request tries again
@@ -132,8 +129,8 @@ class WorkerHost:
             settings.name, worker.pid, worker.ready.description, worker.ready.ctx_tokens,
             worker.ready.threads, worker.ready.load_s,
         )  # fmt: skip
-        if self._pressure is not Pressure.SERVE:
-            _press(worker, self._pressure)
+        if self.level is not Pressure.SERVE:
+            _press(worker, self.level)
         self._arm_idle_timer()
         return worker
 
@@ -152,8 +149,7 @@ class WorkerHost:
 
     def check_pressure(self) -> None:
         """Raises `EngineUnavailable` while nothing new may begin, whether or not a worker runs."""
-        if refused := REFUSALS.get(self._pressure):
-            raise EngineUnavailable(refused, retry_after_s=PRESSURE_RETRY_S)
+        self._pause.check()
 
     def check_pause(self) -> None:
         """Raises `EngineUnavailable` while the last workers' deaths forbid another start."""
@@ -175,9 +171,10 @@ class WorkerHost:
 
     # --- how hard it may work ------------------------------------------------------------------------------
 
-    async def pressure(self, level: Pressure) -> None:
+    async def pressure(self, level: Pressure, *, reason: str = "", retry_after_s: int | None = None) -> None:
         """Holds until the next call, also for workers that start meanwhile. With UNLOAD the process is gone on return."""
-        before, self._pressure = self._pressure, level
+        before, was_refused = self.level, self._pause.refusal is not None
+        self._pause.set(level, reason, retry_after_s)
         if level is before:
             return
         logger.info("llama pressure engine=%s level=%s", self._settings.name, level)
@@ -186,14 +183,14 @@ class WorkerHost:
             return
         if worker := self.running:
             _press(worker, level)
-        if before in REFUSALS:
+        if was_refused:
             self.preload()
 
     async def _unload_now(self) -> None:
         if self._spawning:
             self._spawning.cancel()
             await asyncio.wait({self._spawning})
-        if (worker := self.running) and self._pressure is Pressure.UNLOAD:
+        if (worker := self.running) and self.level is Pressure.UNLOAD:
             self._unload(worker)
         if self._unloading:
             await asyncio.wait({self._unloading})

@@ -24,12 +24,15 @@ from adapter.settings import (
     ServerSettings,
     StoreSettings,
 )
+from phone import settings as phone
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS: tuple[type[BaseModel], ...] = (
     ServerSettings, AuthSettings, LogSettings, EchoSettings, InferrlmSettings, LlamaSettings, ModelSettings,
     StoreSettings, RouterSettings, KeySettings, LocalllmSettings, OpenaiSettings,
+    phone.SupervisorSettings, phone.ProxySettings, phone.GatewaySettings, phone.WakeLockSettings, phone.GovernorSettings,
+    phone.NotificationSettings,
 )  # fmt: skip
 # Said on the key's own row in words, because no short value would be right.
 WORDED = {"by version", "by cores", ""}

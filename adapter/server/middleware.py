@@ -96,7 +96,8 @@ def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
         case 404:
             return NotFound(
                 f"There is no {request.path[:200]} here; this version serves /v1/chat/completions, "
-                "/v1/completions, /v1/embeddings, /v1/models, /tokenize, /detokenize, /health and /ready."
+                "/v1/completions, /v1/embeddings, /v1/models, /tokenize, /detokenize, /health, /ready, /metrics and "
+                "/admin."
             )
         case 405:
             allowed = exc.headers.get("Allow", "another method")

@@ -69,7 +69,7 @@ def _serve_command(args: argparse.Namespace) -> int:
         key = load_or_create_key(config.home)
     except (SettingsError, KeyFileError) as exc:
         return _fail(str(exc))
-    return _serve(config, key)
+    return _serve(config, key, quiet=args.quiet)
 
 
 def _parser(*, serving: bool) -> argparse.ArgumentParser:
@@ -80,6 +80,7 @@ def _parser(*, serving: bool) -> argparse.ArgumentParser:
     serve.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: see the README)")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=_port, help="port to listen on (default 8888; 0 lets the system choose)")
+    serve.add_argument("--quiet", action="store_true", help="do not print the key: for services, whose output is kept")
     if not serving:
         for command in _other_commands().values():
             command.add_to(commands)
@@ -92,7 +93,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _serve(config: Settings, key: str) -> int:
+def _serve(config: Settings, key: str, *, quiet: bool) -> int:
     log.set_up(config.log.level)
     # What is made until the freeze stays for good. Looking through all of it for garbage takes 30 ms on a PC, now and again later. What is
     # young is looked through as always: making a dataclass leaves a class behind, all of which together would stay for good as well.
@@ -102,11 +103,14 @@ def _serve(config: Settings, key: str) -> int:
     from adapter.server.app import build_app
     from adapter.server.run import CannotListen, serve
 
+    def on_listening(port: int) -> None:
+        print(f"Farmhand answers at {local_url(config.server.host, port)}" if quiet else _banner(config, key, port), flush=True)
+
     try:
         app = build_app(config, keys=(key,))
         gc.freeze()
         gc.set_threshold(*usual)
-        asyncio.run(serve(app, config.server, on_listening=lambda port: print(_banner(config, key, port), flush=True)))
+        asyncio.run(serve(app, config.server, on_listening=on_listening))
     except (CannotListen, SettingsError) as exc:  # the latter for a key that is not where an engine's settings say
         return _fail(str(exc))
     print("Farmhand has stopped.", flush=True)

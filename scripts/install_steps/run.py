@@ -15,7 +15,7 @@ from install_steps.lock import alone
 from install_steps.plan import Plan, plan
 from install_steps.report import Report
 from install_steps.runit import Runit, looked_after
-from install_steps.shipped import DOWN, File, Wanted, wanted
+from install_steps.shipped import DOWN, ENGINE_SERVICE, OPTIONAL, File, Wanted, wanted
 from install_steps.texts import boot_warnings, next_steps
 from install_steps.where import Here, env_file_of, env_text, here
 from phone.places import SERVICE_PREFIX
@@ -225,7 +225,7 @@ class Installation:
             read_sources(self.root / "termux"),
             self.here,
             shortcuts=shortcuts.is_dir() or bool(self.apps[android.WIDGET]),
-            engine=bool(engine),
+            without=[*_switched_off(self.here.places.config), *([] if engine else [ENGINE_SERVICE])],
             extra=[File(self.here.env_file, text.encode()), *engine],
         )
 
@@ -263,11 +263,21 @@ class Installation:
 
 def _port(config: Path) -> int:
     """The adapter's, as far as that can be read; what is wrong with it is for the adapter to say."""
-    try:
-        port = tomllib.loads(config.read_text(encoding="utf-8"))["server"]["port"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return PORT
+    port = _setting(config, "server", "port")
     return port if isinstance(port, int) else PORT
+
+
+def _switched_off(config: Path) -> list[str]:
+    """Services that the configuration does not ask for: they do nothing until it does, and this is run again."""
+    return [service for section, service in OPTIONAL.items() if _setting(config, section, "enabled") is not True]
+
+
+def _setting(config: Path, section: str, key: str) -> object:
+    """`None` where it is not set, or cannot be read; what is wrong is for the adapter and the supervisor to say."""
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))[section][key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def newest(root: Path) -> float:

@@ -7,14 +7,17 @@ another prefix it is replaced, and nothing else is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from install_steps.where import Here
 from phone.places import SERVICE_PREFIX, TERMUX_PREFIX
 
+# Each folder costs two processes, runsv and svlogd, even while its service is down; Android bears 32 of all apps together
+# (`facts/termux.md` 4.2). So these are put in their place only where they are wanted.
 ENGINE_SERVICE = f"{SERVICE_PREFIX}-engine"
+OPTIONAL = {"proxy": f"{SERVICE_PREFIX}-litellm", "gateway": f"{SERVICE_PREFIX}-openclaw"}
 DOWN = "down"
 ENSURE = "ensure"
 
@@ -54,9 +57,9 @@ def digest(content: bytes) -> str:
 
 
 def wanted(
-    sources: Mapping[str, bytes], here: Here, *, shortcuts: bool, engine: bool, extra: Sequence[File] = ()
+    sources: Mapping[str, bytes], here: Here, *, shortcuts: bool, without: Collection[str] = (), extra: Sequence[File] = ()
 ) -> Wanted:
-    """sources: path below `termux/` -> content. shortcuts: Termux:Widget reads them. engine: with Termux's own llama-server.
+    """sources: path below `termux/` -> content. shortcuts: Termux:Widget reads them. without: services that are not wanted.
 
     extra: files with a text of their own making. Raises nothing; what it does not know goes nowhere.
     """
@@ -71,10 +74,10 @@ def wanted(
         file = File(target, mapped, 0o700 if content.startswith(b"#!") else 0o600)
         if target.is_relative_to(here.places.services):
             services.setdefault(parts[1], []).append(file)
-        elif parts[0] != "sv" or engine or parts[1] != ENGINE_SERVICE:
+        elif parts[0] != "sv" or parts[1] not in without:
             files.append(file)
-    if not engine:
-        services.pop(ENGINE_SERVICE, None)
+    for name in without:
+        services.pop(name, None)
     ordered = sorted(services, key=lambda name: (name == SERVICE_PREFIX, name))
     return Wanted(tuple(Service(name, tuple(services[name])) for name in ordered), (*extra, *files))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-VARIABLE = "FARMHAND_TEST_MARK"
+VARIABLE = "LEFTOVER_MARK"
 # A process that was just killed needs a moment until it is gone.
 GRACE_S = 3.0
 

@@ -162,6 +162,20 @@ def test_a_package_that_cannot_be_had(still: BarePhone) -> None:
 # --- a newer version --------------------------------------------------------------------------------------------
 
 
+def enable(phone: BarePhone, *sections: str) -> None:
+    phone.places.config.parent.mkdir(parents=True, exist_ok=True)
+    phone.places.config.write_text("".join(f"[{section}]\nenabled = true\n" for section in sections))
+
+
+def test_only_wanted_services_are_there(phone: BarePhone) -> None:
+    """Each folder costs two processes: what the configuration does not ask for is not there, and goes when it no longer asks."""
+    always = {"farmhand", "farmhand-adapter"}
+    for sections, more in (((), set()), (("proxy", "gateway"), {"farmhand-litellm", "farmhand-openclaw"}), (("gateway",), {"farmhand-openclaw"})):
+        enable(phone, *sections)
+        phone.install("--no-llama")
+        assert {path.name for path in phone.places.services.glob("farmhand*")} == always | more
+
+
 def test_upgrade_in_place(phone: BarePhone) -> None:
     """What runs goes on; its files are new, obsolete ones gone, switches as a person left them."""
     shipped = phone.root / "termux"
@@ -169,6 +183,7 @@ def test_upgrade_in_place(phone: BarePhone) -> None:
     (shipped / "sv" / "farmhand" / "run").write_text(newer + "# an older version\n")
     for old in ("sv/farmhand/helper", "sv/farmhand-adapter/control/t", "boot/01-older"):
         phone.termux.write(shipped / old, "#!/data/data/com.termux/files/usr/bin/sh\nexit 0\n")
+    enable(phone, "proxy")
     phone.install("--no-llama")
     pid, folder = runs(phone), phone.places.service("farmhand")
     status = (folder / "supervise" / "status").stat().st_ino
@@ -503,6 +518,7 @@ def test_other_services_and_another_svdir(phone: BarePhone) -> None:
 
 def test_uninstall_ends_every_process(phone: BarePhone) -> None:
     """The services with their runsv and svlogd, and the anchor."""
+    enable(phone, "proxy")
     phone.install("--no-llama")
     runs(phone)
     phone.termux.run("sv", "up", "farmhand-litellm")

@@ -185,7 +185,7 @@ def test_programs_that_cannot_be_started(commands: Commands, tmp_path: Path) -> 
 
 
 def test_environment(commands: Commands, no_children_left: str) -> None:
-    env = {"PATH": os.environ["PATH"], "GIVEN": "a b\n", "FARMHAND_TEST_MARK": no_children_left}
+    env = {"PATH": os.environ["PATH"], "GIVEN": "a b\n", "LEFTOVER_MARK": no_children_left}
     assert commands(("sh", "-c", 'printf %s "$GIVEN$HOME"'), limit_s=LONG_S, env=env).out == "a b\n"
     assert commands(("sh", "-c", "true"), limit_s=LONG_S, env={"PATH": "/nowhere"}).missing
 

@@ -215,7 +215,7 @@ def places_of(want: Wanted) -> dict[str, int]:
 
 def test_which_file_goes_where() -> None:
     """Programs may be run, and everything is for the user alone."""
-    assert places_of(wanted(SOURCES, HERE, shortcuts=True, engine=True)) == {
+    assert places_of(wanted(SOURCES, HERE, shortcuts=True)) == {
         "/var/service/farmhand/run": 0o700,
         "/var/service/farmhand/log/run": 0o700,
         "/var/service/farmhand-adapter/run": 0o700,
@@ -231,7 +231,7 @@ def test_which_file_goes_where() -> None:
 
 def test_what_is_not_wanted_everywhere() -> None:
     """Shortcuts for Termux:Widget, llama-server for want of an engine; the supervisor's service comes last."""
-    want = wanted({**SOURCES, "log/x/y": b""}, HERE, shortcuts=False, engine=False)
+    want = wanted({**SOURCES, "log/x/y": b""}, HERE, shortcuts=False, without=["farmhand-engine"])
     assert [service.name for service in want.services] == ["farmhand-adapter", "farmhand"]
     assert not [path for path in places_of(want) if "shortcuts" in path or "engine" in path or "/x/" in path]
 
@@ -241,14 +241,14 @@ def test_only_the_prefix_is_mapped() -> None:
     text = b"#!/data/data/com.termux/files/usr/bin/sh\n/data/data/com.termux/files/home\n"
     for prefix, expected in ((PREFIX, text), (Path("/p"), b"#!/p/bin/sh\n/data/data/com.termux/files/home\n")):
         there = here({**TERMUX, "PREFIX": str(prefix)}, "", CLONE)
-        assert wanted({"bin/farmhand": text}, there, shortcuts=False, engine=False).files[0].content == expected
+        assert wanted({"bin/farmhand": text}, there, shortcuts=False).files[0].content == expected
 
 
 def test_every_shipped_file_has_a_place() -> None:
     """The tree as it is; documentation aside."""
     sources = {p.relative_to(ROOT / "termux").as_posix(): p.read_bytes() for p in (ROOT / "termux").rglob("*") if p.is_file()}
     sources = {name: content for name, content in sources.items() if not name.endswith(".md")}
-    assert len(places_of(wanted(sources, HERE, shortcuts=True, engine=True))) == len(sources)
+    assert len(places_of(wanted(sources, HERE, shortcuts=True))) == len(sources)
 
 
 # --- the manifest ------------------------------------------------------------------------------------------------

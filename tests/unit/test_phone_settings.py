@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from adapter.configuration import PHONE_SECTIONS
+from adapter.configuration import load as adapter_load
 from phone.configuration import ConfigError, load
 from phone.places import places
 from phone.settings import LockPolicy, PhoneSettings
@@ -82,3 +84,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, env: dict[str, str], 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path, {})
+
+
+def test_the_adapter_leaves_the_bundles_sections_alone(tmp_path: Path) -> None:
+    """One file for both: each refuses what is wrong in its own sections, and knows the names of the other's."""
+    ours = set(PhoneSettings.model_fields) - {"server"}
+    assert ours == PHONE_SECTIONS
+    path = write(tmp_path, "".join(f"[{section}]\nmade_up = 1\n" for section in sorted(ours)) + "[server]\nport = 9000\n")
+    env = {"HOME": str(tmp_path), "FARMHAND_WAKELOCK_POLICY": "serving", "FARMHAND_GOVERNOR_SLOW_C": "40"}
+    assert adapter_load(env, config=path).server.port == 9000
+    with pytest.raises(ConfigError, match="unknown key"):
+        load(path, {})

@@ -25,6 +25,7 @@ from phone.supervisor.memory import Memory, forgive
 from phone.supervisor.observe import Glance, glance
 from phone.supervisor.pace import next_look_s
 from phone.supervisor.parts import Parts
+from phone.supervisor.postmortem import all_at_once
 from phone.supervisor.record import Record
 from phone.supervisor.senses import Senses
 from phone.supervisor.store import Kept
@@ -178,6 +179,8 @@ class Supervisor:
         at, device = await in_thread(look, "farmhand-look")
         now_s = parts.now_s()
         seen = self._senses.observation(at, device, ending, self._doer.failures(), now_s)
+        if self._last is None:
+            self._note_blow(seen)
         before = self._memory
         decision = decide(before, seen, settings, goal)
         self._memory, self._offsets = decision.memory, dict(at.offsets)
@@ -197,6 +200,13 @@ class Supervisor:
         return next_look_s(seen, decision, settings, now_s - self._stirred_s)
 
     # --- what has changed ----------------------------------------------------------------------------------------
+
+    def _note_blow(self, seen: Observation) -> None:
+        """Of the first look: has Android closed Termux since the last one? Then nobody holds the wake lock any more, either."""
+        then = {service: past.pid for service, past in self._memory.services.items() if past.pid is not None}
+        if words := all_at_once(then, seen):
+            self.say(words, alert=True)
+            self._keeping.wake.forget()
 
     def _note_ends(self, at: Glance, before: Memory) -> None:
         """before: the memory that was decided from."""

@@ -49,7 +49,7 @@ class Memory:
 def forgive(memory: Memory) -> Memory:
     """A new chance for what was given up or left alone: somebody has changed something, and says so."""
     fresh = {
-        service: replace(past, quick=0, pauses=0, until_s=None, late=False, gave_up=False)
+        service: replace(past, quick=0, pauses=0, until_s=None, late=False, gave_up=False, words="")
         for service, past in memory.services.items()
     }
     return replace(memory, services=fresh)

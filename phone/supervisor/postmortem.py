@@ -44,7 +44,7 @@ def why(end: Exit, others: Sequence[Exit] = (), device: Device | None = None, la
     if end.signal:
         return _signalled(end.signal, last_line)
     if end.code == EX_CONFIG:
-        return f"cannot start: {last_line or 'something it needs is not installed; farmhand doctor tells more'}"
+        return f"cannot start: {last_line.rstrip('.') or 'something it needs is not installed; farmhand doctor tells more'}"
     if end.code == 0:
         return "ended by itself, without an error"
     return f"ended with status {end.code}{_said(last_line)}"
@@ -110,7 +110,8 @@ def _signalled(number: int, last_line: str) -> str:
 
 
 def _said(last_line: str) -> str:
-    return f"; its last words: {last_line}" if last_line else ""
+    """To be followed by a full stop of ours."""
+    return f"; its last words: {last_line.rstrip('.')}" if last_line else ""
 
 
 def _size(kb: int) -> str:

@@ -1,12 +1,14 @@
-"""Boot, staying alive, Termux:API, processor and memory: `facts/termux.md` 3 to 6. Pure."""
+"""Staying alive, Termux:API, processor and memory: `facts/termux.md` 4 to 6. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from phone.doctor.checks_boot import app
 from phone.doctor.facts import Facts
-from phone.doctor.finding import Finding, Where, ask, fail, ok, warn
+from phone.doctor.finding import Finding, Where, ask, ok, warn
 from phone.supervisor.postmortem import OFF_FOR_PHANTOMS
+from phone.termux_answers import Trouble
 
 MIB = 1 << 20
 # Below it Android kills sooner or later (`facts/termux.md` 4.4: 1.2 GiB are left on an idle Pixel 7).
@@ -16,69 +18,24 @@ MANY_PROCESSES = 24
 LITTLE_DISK = 500 * MIB
 
 
-def check_boot(facts: Facts) -> Iterator[Finding]:
-    """Will it start after a reboot?"""
-    boot, folder = facts.boot, facts.places.boot_scripts
-    if not boot.exists:
-        yield fail("boot", f"There is no boot script in {folder}.", "Nothing starts after a reboot.", "sh scripts/install", "3")
-    elif boot.problem:
-        yield fail("boot", f"The boot script {boot.problem}.", "It may not start after a reboot.", "sh scripts/install", "3")
-    else:
-        yield ok("boot", "The boot script is in place; it runs after the first unlock.", "3")
-    for name in boot.folders:
-        yield fail(
-            "boot-folder",
-            f"{folder}/{name} is a folder.",
-            "Termux:Boot skips every script that sorts after it, without a word.",
-            f"mv {folder}/{name} ~/",
-            "3",
-        )
-    for name in boot.sourcing:
-        yield warn(
-            "boot-source",
-            f"{folder}/{name} says 'source', which sh does not know.",
-            "It stops there.",
-            f"sed -i 's/^source /. /' {folder}/{name}",
-            "1 row 4",
-        )
-    for name in boot.starters:
-        yield warn(
-            "boot-twice",
-            f"{folder}/{name} starts runit as well.",
-            "All boot scripts run at the same time; one of the two starts is in vain.",
-            f"rm {folder}/{name}",
-            "3",
-        )
-    yield from _app(facts, "com.termux.boot", "Termux:Boot", "Nothing starts after a reboot.")
-
-
-def _app(facts: Facts, package: str, name: str, causes: str) -> Iterator[Finding]:
-    match facts.apps.get(package):
-        case False:
-            source = "F-Droid, the same source as Termux itself, and open it once"
-            yield fail(name, f"The app {name} is not installed.", causes, f"install it from {source}", "4.6", Where.SETTINGS)
-        case True:
-            yield ok(name, f"{name} is installed.", "3")
-        case None:
-            pass
-
-
 def check_api(facts: Facts) -> Iterator[Finding]:
     """Battery, notification, job scheduler: all through Termux:API, which hangs where the app is missing."""
     missing = "No battery level, no temperature, no notification; the wake lock and the services work without it."
-    yield from _app(facts, "com.termux.api", "Termux:API", missing)
-    if not facts.api_asked:
-        return
-    if facts.api:
-        yield warn(
-            "api",
-            facts.api,
-            missing,
-            "pkg install termux-api; then open the app Termux:API once and set its battery use to 'Unrestricted'",
-            "5.1",
-        )
-    else:
+    yield from app(facts, "com.termux.api", "Termux:API", missing, warn)
+    problem = facts.api
+    if not facts.api_asked or (facts.apps.get("com.termux.api") is False and problem and problem.trouble is Trouble.SILENT):
+        return  # not asked; or what it says follows from what has just been said
+    if problem is None:
         yield ok("api", "Termux:API answers.", "5.1")
+    elif problem.trouble is Trouble.MISSING:
+        yield warn("api", problem.text, missing, "pkg install termux-api", "5.1")
+    elif problem.trouble is Trouble.SILENT:
+        yield warn("api", problem.text, missing, problem.remedy.rstrip("."), "5.1", Where.SETTINGS)
+    else:
+        causes = "The battery's level and temperature are not known, and heat is seen by the engine's speed only."
+        remedy = problem.remedy.removeprefix("Type: ").rstrip(".")
+        where = Where.SETTINGS if remedy and not problem.remedy.startswith("Type: ") else Where.PHONE
+        yield warn("api", problem.text, causes, remedy or "termux-battery-status", "5.1", where)
 
 
 def check_alive(facts: Facts) -> Iterator[Finding]:
@@ -91,16 +48,16 @@ def check_alive(facts: Facts) -> Iterator[Finding]:
     else:
         yield ask(
             "phantom",
-            "Whether the phantom process killer is on cannot be seen from here.",
-            "It kills engines that work for long.",
-            "adb shell settings get global settings_enable_monitor_phantom_procs   (false is good; farmhand-tunnel --fix sets it)",
+            "Is the phantom process killer on, which kills engines that work for long?",
+            "It should say false.",
+            "adb shell settings get global settings_enable_monitor_phantom_procs",
             "4.2",
         )
     yield ask(
         "doze",
-        "Whether Termux may work in the background cannot be seen from here.",
-        "Asleep, the phone answers late or not at all.",
-        "adb shell dumpsys deviceidle whitelist   (com.termux, .boot and .api should be in it)",
+        "May Termux work while the phone sleeps?",
+        "It should name com.termux, com.termux.boot and com.termux.api.",
+        "adb shell dumpsys deviceidle whitelist | grep termux",
         "4.3",
     )
     if facts.own_processes is not None and facts.own_processes > MANY_PROCESSES:
@@ -118,37 +75,17 @@ def check_lock(facts: Facts) -> Iterator[Finding]:
     if published is None or not facts.supervisor_lives:
         return
     words = f"Wake lock, policy {published.lock_policy}: {published.lock_words}."
-    yield ok("wakelock", words, "4.1")
+    if "failed: " in published.lock_words or "not given back" in published.lock_words:
+        yield warn("wakelock", words, "The phone may sleep, and Termux may be ended; or it never sleeps.", "termux-wake-lock", "4.1")
+    else:
+        yield ok("wakelock", words, "4.1")
     yield ask(
         "wakelock-held",
-        "Whether the wake lock is really held cannot be seen from here; anybody may drop it.",
-        "Without it the phone sleeps, and Termux may be ended.",
-        "adb shell dumpsys power | grep -i termux",
-        "4.1",
+        "Is the wake lock held? Anybody may have dropped it.",
+        "While it is, there is a line with termux:service-wakelock.",
+        "adb shell dumpsys power | grep termux",
+        "1 row 3",
     )
-
-
-def check_build(facts: Facts) -> Iterator[Finding]:
-    """The Play Store's Termux lacks things that we need."""
-    release = facts.env.get("TERMUX_APK_RELEASE", "") + facts.env.get("TERMUX_VERSION", "")
-    if "GOOGLE" in release.upper():
-        yield fail(
-            "termux-build",
-            "This Termux comes from the Play Store.",
-            "Services, add-ons and builds do not work as they should in it.",
-            "install Termux and its add-ons from F-Droid",
-            "4.6",
-            Where.SETTINGS,
-        )
-    temporary = facts.env.get("TMPDIR") or str(facts.places.prefix / "tmp")
-    if str(facts.places.state).startswith(temporary.rstrip("/") + "/"):
-        yield fail(
-            "state",
-            f"The state folder {facts.places.state} is in TMPDIR.",
-            "Termux empties it: keys, models and all.",
-            "unset FARMHAND_HOME, or choose another folder",
-            "4.1",
-        )
 
 
 def check_resources(facts: Facts) -> Iterator[Finding]:
@@ -157,32 +94,37 @@ def check_resources(facts: Facts) -> Iterator[Finding]:
         yield warn(
             "memory",
             f"Only {available // MIB} MiB of memory are available.",
-            "Models do not load, and Android kills what is large.",
-            "close other apps, or choose a smaller model: farmhand models suggest",
+            "Models do not load, and Android kills what is large. Close other apps, or choose a smaller model.",
+            "farmhand models suggest",
             "4.4",
         )
     elif available is not None:
         yield ok("memory", f"{available // MIB} MiB of memory are available.", "4.4")
     free = facts.disk_free_bytes
     if free is not None and free < LITTLE_DISK:
-        yield warn("disk", f"Only {free // MIB} MiB are free where {facts.places.state} is.", "Downloads and logs fail.", "farmhand models list")
+        wrong = f"Only {free // MIB} MiB are free where {facts.places.state} is."
+        yield warn("disk", wrong, "Downloads and logs fail. Remove what is not needed.", "farmhand models list")
     yield from _processor(facts)
     battery = facts.device.battery
     if battery and battery.health in ("OVERHEAT", "DEAD", "OVER_VOLTAGE"):
-        yield warn("battery", f"Android calls the battery {battery.health}.", "It may swell or shut the phone off.", "unplug it and let it cool", "5.2")
+        yield warn(
+            "battery",
+            f"Android calls the battery {battery.health}.",
+            "It may swell or shut the phone off.",
+            "unplug it and let it cool",
+            "5.2",
+            Where.SETTINGS,
+        )
 
 
 def _processor(facts: Facts) -> Iterator[Finding]:
     if facts.affinity is not None and facts.cores is not None and facts.affinity < facts.cores:
         yield warn(
             "cores",
-            f"Only {facts.affinity} of {facts.cores} cores may be used here (cpuset {facts.cpuset or 'unknown'}).",
-            "Answers come slowly.",
-            "open Termux, then: farmhand restart",
+            f"Only {facts.affinity} of {facts.cores} cores may be used (cpuset {facts.cpuset or 'unknown'}).",
+            "Answers come slowly. Open Termux, so that it is in front, and start anew.",
+            "farmhand restart",
             "6",
         )
     if facts.on_phone and facts.device.big_clock is None:
-        yield ask(
-            "clock", "The clock of the big cores cannot be read here.", "Throttling is seen by the engine's speed only.",
-            "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq", "6", Where.PHONE,
-        )  # fmt: skip
+        yield ok("clock", "The clock of the big cores cannot be read here: throttling is seen by the engine's speed only.", "6")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import shutil
 import sys
@@ -44,13 +43,7 @@ def is_phone(env: Mapping[str, str], platform: str) -> bool:
 def _examine(args: argparse.Namespace, here: Places, commands: Runs) -> int:
     from phone.doctor.gather import gather
 
-    # What the commands say of their troubles is a finding here, and said once.
-    logging.getLogger("phone").addHandler(logging.NullHandler())
-    from phone.termux import Termux
-
-    facts = gather(
-        here, os.environ, commands, Termux(here, commands, time.monotonic), on_phone=is_phone(os.environ, sys.platform)
-    )
+    facts = gather(here, os.environ, commands, on_phone=is_phone(os.environ, sys.platform))
     found = report.findings(facts)
     if args.json:
         _write(json.dumps(report.as_json(found), indent=2))
@@ -64,14 +57,15 @@ def _first_device(here: Places, commands: Runs, out: Path | None) -> int:
 
     path = out or here.user / "farmhand-first-device.md"
     key = here.key_file.read_text(encoding="utf-8").strip() if here.key_file.exists() else ""
-    _write("This takes up to two minutes.")
-    lines = []
-    for line in first_report(here, commands, wall_s=time.time(), secrets=[key]):
-        lines.append(line)
-        if line.startswith("## "):
-            _write(line.removeprefix("## "))
     try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # Opened first: nobody waits a minute to hear that it cannot be written. And what is answered is kept, should somebody stop it.
+        with path.open("w", encoding="utf-8") as file:
+            _write("This usually takes less than a minute, and five at most.")
+            for line in first_report(here, commands, wall_s=time.time(), secrets=[key]):
+                file.write(line + "\n")
+                if line.startswith("## "):
+                    file.flush()
+                    _write(line.removeprefix("## "))
     except OSError as exc:
         sys.stderr.write(f"farmhand: {path} cannot be written ({exc.strerror}); choose another with --out FILE\n")
         return 1

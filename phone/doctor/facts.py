@@ -1,4 +1,4 @@
-"""All that `farmhand doctor` knows before it judges. Pure data; `gather.py` collects it, `checks_*.py` judge."""
+"""All that `farmhand doctor` knows before it judges. Pure data; `gather*.py` collect it, `checks_*.py` judge."""
 
 from __future__ import annotations
 
@@ -11,30 +11,58 @@ from phone.places import Places
 from phone.settings import PhoneSettings
 from phone.supervisor.published import Published
 from phone.supervisor.types import Exit, Runit
+from phone.termux_answers import Job, Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """One service folder. scripts: of run, finish, check, log/run: "" if fine, else what is wrong with it."""
+    """One service folder. scripts: of run, finish, check, log/run: "" if fine, else what is wrong with it. logger: its svlogd's runsv."""
 
     installed: bool = False
     has_down: bool = False
     runit: Runit = field(default_factory=Runit)
+    logger: Runit = field(default_factory=Runit)
     scripts: Mapping[str, str] = field(default_factory=dict)
     log_age_s: float | None = None
     exits: tuple[Exit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Ensured:
+    """When `libexec/farmhand/ensure` last did something, by whom it was started. lock_code: of termux-wake-lock; 124: it hung."""
+
+    wall_at_s: float
+    lock_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BootFacts:
-    """~/.termux/boot. folders: sub-directories in it. sourcing: scripts that say `source` to a `sh` that has none. starters: other scripts that
-    start runit too. parts: of our script, what is wrong with it ("" if it is fine)."""
+    """~/.termux/boot. name: of our script. problem: what is wrong with it, "" if it is fine. strange: entries that are no plain files.
+
+    Of others' scripts: sourcing: say `source` to a `sh` that has none. starters: start runit too. by_env: begin with `#!/usr/bin/env`.
+    after_boot: what `ensure` wrote after it was last started by Termux:Boot.
+    """
 
     exists: bool = False
+    name: str = "00-farmhand"
     problem: str = ""
-    folders: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
     sourcing: tuple[str, ...] = ()
     starters: tuple[str, ...] = ()
+    by_env: tuple[str, ...] = ()
+    after_boot: Ensured | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """runsvdir. pid: of the one that looks after our services folder. others: that do so too. pid_file: what its pid file says; pid_file_lives: is there
+    a process with that number? missing: programs of runit and termux-services that are not there."""
+
+    pid: int | None = None
+    others: tuple[int, ...] = ()
+    pid_file: int | None = None
+    pid_file_lives: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +77,44 @@ class PythonFacts:
     imports: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """Of the gateway. version: (24, 18, 0), empty if there is none. network_error: what `os.networkInterfaces()` throws, "" if nothing."""
+
+    version: tuple[int, ...] = ()
+    network_error: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """on_phone: in Termux. apps: package -> is it installed, `None` if nobody says. api: what Termux:API came to, "" if it answers.
-    cpuset: of /proc/self/cpuset. affinity, cores: how many we may use, and there are. own_processes: of this user, ours or not.
-    adapter: what `farmhand status --json` printed; adapter_words: why it could not be asked. phantoms: the value of
-    settings_enable_monitor_phantom_procs, "" if it cannot be read from here. modes: path -> permission bits of what must be private.
+    """on_phone: in Termux. booted_wall_s: when the phone was started; installed_wall_s: when the services were put in place.
+
+    apps: package -> is it installed, `None` if nobody says. api: what is wrong with Termux:API, asked for the battery. jobs: Android's scheduled
+    ones, `None` if nobody says. missing_parts: of what is shared by all services. cpuset, affinity: of the supervisor where it lives, else ours;
+    cores: how many there are. own_processes: of this user, ours or not. engine_model: of Termux's llama-server, `None` where that is not used,
+    else its path; engine_problem: what is wrong with it. adapter: what `farmhand status --json` printed; adapter_words: why it could not be
+    asked. phantoms: the value of settings_enable_monitor_phantom_procs, "" if it cannot be read from here. modes: path -> permission bits of
+    what must be private.
     """
 
     on_phone: bool
     env: Mapping[str, str]
     places: Places
     wall_s: float
+    booted_wall_s: float | None = None
+    installed_wall_s: float | None = None
     settings: PhoneSettings | None = None
     config_problem: str = ""
-    runsvdir_pid: int | None = None
+    daemon: DaemonFacts = DaemonFacts()
     services: Mapping[str, ServiceFacts] = field(default_factory=dict)
+    missing_parts: tuple[str, ...] = ()
     published: Published | None = None
     supervisor_lives: bool = False
     boot: BootFacts = BootFacts()
     apps: Mapping[str, bool | None] = field(default_factory=dict)
-    api: str = ""
+    api: Problem | None = None
     api_asked: bool = False
+    jobs: tuple[Job, ...] | None = None
     device: Device = field(default_factory=Device)
     cpuset: str = ""
     affinity: int | None = None
@@ -78,6 +122,9 @@ class Facts:
     own_processes: int | None = None
     phantoms: str = ""
     python: PythonFacts = PythonFacts()
+    node: NodeFacts | None = None
+    engine_model: str | None = None
+    engine_problem: str = ""
     adapter: Mapping[str, Any] | None = None
     adapter_words: str = ""
     programs: Mapping[str, str] = field(default_factory=dict)

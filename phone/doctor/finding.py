@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Level(StrEnum):
@@ -16,7 +17,7 @@ class Level(StrEnum):
 
 
 class Where(StrEnum):
-    """Where the command is to be typed."""
+    """Where the command is to be typed; SETTINGS: it is none, but what to tap or to write."""
 
     PHONE = "phone"
     LAPTOP = "laptop"
@@ -26,7 +27,7 @@ class Where(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """name: stable, for scripts. wrong: what is found, a sentence. causes: what comes of it; empty when all is well. command: exactly what to
-    type, or where to tap. fact: the section of `facts/termux.md` that it rests on."""
+    type, or where to tap; nothing else is in it, since it is copied as a whole. fact: the section of `facts/termux.md` that it rests on."""
 
     name: str
     level: Level
@@ -51,3 +52,8 @@ def warn(name: str, wrong: str, causes: str, command: str, fact: str = "", where
 
 def ask(name: str, wrong: str, causes: str, command: str, fact: str = "", where: Where = Where.LAPTOP) -> Finding:
     return Finding(name, Level.ASK, wrong, causes, command, where, fact)
+
+
+def install(root: Path) -> str:
+    """What mends most of what is missing or old: as it is to be typed anywhere."""
+    return f"sh {root}/scripts/install"

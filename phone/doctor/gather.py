@@ -5,110 +5,164 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import time
-import tomllib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from phone.bundle.report import ago
+from phone import termux_answers
 from phone.command import Runs
 from phone.configuration import ConfigError, load
 from phone.device import Battery
+from phone.doctor import gather_files
 from phone.doctor.checks_server import MODULES
-from phone.doctor.facts import BootFacts, Facts, PythonFacts, ServiceFacts
+from phone.doctor.facts import Facts, NodeFacts, PythonFacts
 from phone.places import Places
 from phone.runit import Runsv
 from phone.sense import Sensors
 from phone.settings import PhoneSettings
 from phone.supervisor import store
+from phone.supervisor.published import Published
 from phone.supervisor.types import SUPERVISOR, Service
-from phone.termux import Termux
+from phone.termux_answers import Job, Problem
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 SERVICES = (SUPERVISOR, *(service.folder for service in Service))
-SCRIPTS = ("run", "finish", "check", "log/run")
-# Of commands that answer at once or never.
+APPS = ("com.termux.boot", "com.termux.api")
+# Of commands that answer at once or never. All questions are out at the same time, so that the longest one counts.
 COMMAND_S = 8.0
 # Engines say within about 2 s how they are; a phone under load starts Python in one more.
 ADAPTER_S = 20.0
-IMPORT_S = 60.0
+IMPORT_S = 25.0
 
-# In the environment's own Python, since that is what has to load it; the engine's loader wants another name for the platform.
+# In the environment's own Python, since that is what has to load it. Of llama_cpp only the half that the adapter uses, and its loader wants another
+# name for the platform (`facts/termux.md` 1, row 1).
 _PROBE = """
-import importlib, json, sys
+import importlib, importlib.util, json, sys, types
 said = {}
 for name in sys.argv[1:]:
-    true, sys.platform = sys.platform, "linux" if name == "llama_cpp" and sys.platform == "android" else sys.platform
+    platform = sys.platform
     try:
+        if name == "llama_cpp" and (spec := importlib.util.find_spec(name)):
+            package = sys.modules[name] = types.ModuleType(name)
+            package.__path__, package.__spec__ = list(spec.submodule_search_locations), spec
+            sys.platform, name = "linux" if platform == "android" else platform, "llama_cpp.llama_cpp"
         importlib.import_module(name)
-        said[name] = ""
+        wrong = ""
     except BaseException as exc:
-        said[name] = f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
-    sys.platform = true
+        wrong = (f"{type(exc).__name__}: {exc}".splitlines() or [""])[0][:200]
+    said[name.partition(".")[0]] = wrong
+    sys.platform = platform
 print(json.dumps({"version": "%d.%d" % sys.version_info[:2], "platform": sys.platform, "imports": said}))
 """
 
 
-def gather(places: Places, env: Mapping[str, str], commands: Runs, termux: Termux, *, on_phone: bool) -> Facts:
-    """Everything, in at most about a minute and usually in seconds. Never raises for what it finds."""
+def gather(places: Places, env: Mapping[str, str], commands: Runs, *, on_phone: bool, proc: Path = Path("/proc")) -> Facts:
+    """Everything, in seconds, or in half a minute where nothing answers. Never raises for what it finds. proc: for what the kernel tells."""
     runsv = Runsv(places, commands)
     settings, problem = _settings(places, env)
     published = store.read_published(places)
-    with ThreadPoolExecutor(max_workers=6, thread_name_prefix="doctor") as pool:
-        python = pool.submit(_python, places, commands)
-        adapter = pool.submit(_adapter, places, commands)
-        apps = {app: pool.submit(_is_installed, app, commands) for app in ("com.termux.boot", "com.termux.api") if on_phone}
-        phantoms = pool.submit(_phantoms, commands) if on_phone else None
-        api = pool.submit(_api, termux) if on_phone else None
-        services = {name: _service(name, places, runsv) for name in SERVICES}
-        sensors = Sensors(termux if on_phone else _Nobody())
-        battery = (api.result() if api else (None, ""))[0]
-        standing = sensors.standing()
-        said, words = adapter.result()
-        return Facts(
-            on_phone=on_phone,
-            env=env,
-            places=places,
-            wall_s=time.time(),
-            settings=settings,
-            config_problem=problem,
-            runsvdir_pid=runsv.runsvdir_pid(),
-            services=services,
-            published=published,
-            supervisor_lives=published is not None and published.pid is not None and published.pid == services[SUPERVISOR].runit.pid,
-            boot=_boot(places),
-            apps={app: answer.result() for app, answer in apps.items()},
-            api=termux.api_missing if battery is None else "",
-            api_asked=api is not None,
-            device=sensors.device(battery_max_age_s=600.0),
-            cpuset=standing.cpuset,
-            affinity=len(standing.cores) or None,
-            cores=len(sensors.cores()) or os.cpu_count(),
-            own_processes=len(sensors.processes()) if on_phone else None,
-            phantoms=_result(phantoms),
-            python=python.result(),
-            adapter=said,
-            adapter_words=words,
-            programs=_programs(places),
-            disk_free_bytes=_disk_free(places.state),
-            modes=_modes(places),
-            auth_required=_auth_required(places),
-            paused_words=_paused(places),
-        )
+    services = {name: gather_files.service(name, places, runsv) for name in SERVICES}
+    lives = published is not None and published.pid is not None and published.pid == services[SUPERVISOR].runit.pid
+    sensors, wall_s = Sensors(_Nobody(), proc), time.time()
+    processes = sensors.processes()
+    engine_model, engine_problem = gather_files.engine(places)
+    with ThreadPoolExecutor(max_workers=12, thread_name_prefix="doctor") as pool:
+        asked = _ask(pool, places, env, commands, settings, on_phone=on_phone)
+    battery, api = _result(asked.api, (None, None))
+    said, words = asked.adapter.result()
+    return Facts(
+        on_phone=on_phone,
+        env=env,
+        places=places,
+        wall_s=wall_s,
+        booted_wall_s=gather_files.booted_wall_s(wall_s),
+        installed_wall_s=gather_files.changed_s(places.service(SUPERVISOR) / "run"),
+        settings=settings,
+        config_problem=problem,
+        daemon=gather_files.daemon(places, runsv, processes),
+        services=services,
+        missing_parts=gather_files.missing_parts(places),
+        published=published,
+        supervisor_lives=lives,
+        boot=gather_files.boot(places),
+        apps={app: answer.result() for app, answer in asked.apps.items()},
+        api=api,
+        api_asked=asked.api is not None,
+        jobs=_result(asked.jobs, None),
+        device=replace(sensors.device(0.0), battery=battery),
+        own_processes=len(processes) if on_phone else None,
+        phantoms=_result(asked.phantoms, ""),
+        python=asked.python.result(),
+        node=_result(asked.node, None),
+        engine_model=engine_model,
+        engine_problem=engine_problem,
+        adapter=said,
+        adapter_words=words,
+        programs=gather_files.programs(places),
+        disk_free_bytes=gather_files.disk_free(places.state),
+        modes=gather_files.modes(places),
+        auth_required=gather_files.auth_required(places),
+        paused_words=gather_files.paused_words(places),
+        **_processor(published if lives else None, sensors),
+    )
 
 
 class _Nobody:
-    """Off the phone there is no Termux:API to ask."""
+    """The battery is asked for here, so that what is wrong with its answer is known."""
 
     def battery(self, max_age_s: float = 0.0) -> Battery | None:
         return None
 
 
-def _result(future: Future[str] | None) -> str:
-    return "" if future is None else future.result()
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is out. `None`: off the phone, or not wanted."""
+
+    python: Future[PythonFacts]
+    adapter: Future[tuple[dict[str, Any] | None, str]]
+    apps: Mapping[str, Future[bool | None]]
+    phantoms: Future[str] | None = None
+    api: Future[tuple[Battery | None, Problem | None]] | None = None
+    jobs: Future[tuple[Job, ...] | None] | None = None
+    node: Future[NodeFacts] | None = None
+
+
+def _ask(
+    pool: ThreadPoolExecutor, places: Places, env: Mapping[str, str], commands: Runs, settings: PhoneSettings | None, *, on_phone: bool
+) -> _Asked:
+    python = pool.submit(_python, places, commands)
+    adapter = pool.submit(_adapter, places, commands)
+    if not on_phone:
+        return _Asked(python, adapter, {})
+    return _Asked(
+        python,
+        adapter,
+        {app: pool.submit(_is_installed, app, commands) for app in APPS},
+        pool.submit(_phantoms, commands),
+        pool.submit(_api, places, env, commands),
+        pool.submit(_jobs, places, commands),
+        pool.submit(_node, commands) if settings is not None and settings.gateway.enabled else None,
+    )
+
+
+def _result(future: Future[T] | None, otherwise: S) -> T | S:
+    return otherwise if future is None else future.result()
+
+
+def _processor(published: Published | None, sensors: Sensors) -> dict[str, Any]:
+    """Of the supervisor, whose services have what it has; a terminal may have more (`facts/termux.md` 6)."""
+    pid = os.getpid() if published is None or published.pid is None else published.pid
+    return {
+        "cpuset": gather_files.cpuset_of(pid),
+        "affinity": len(gather_files.affinity_of(pid)) or None,
+        "cores": len(sensors.cores()) or os.cpu_count(),
+    }
 
 
 def _settings(places: Places, env: Mapping[str, str]) -> tuple[PhoneSettings | None, str]:
@@ -116,116 +170,6 @@ def _settings(places: Places, env: Mapping[str, str]) -> tuple[PhoneSettings | N
         return load(places.config, env), ""
     except ConfigError as exc:
         return None, str(exc)
-
-
-def _auth_required(places: Places) -> bool:
-    """What the adapter itself makes of its section is its own business; here only that one line counts."""
-    try:
-        auth = tomllib.loads(places.config.read_text(encoding="utf-8")).get("auth")
-    except (OSError, ValueError):
-        return True
-    return not (isinstance(auth, dict) and auth.get("required") is False)
-
-
-def _paused(places: Places) -> str:
-    try:
-        hold = store.read_hold(places)
-    except ValueError as exc:
-        return str(exc)
-    if hold is None or hold.is_over(time.time()):
-        return ""
-    until = "until farmhand resume" if hold.until_wall_s is None else f"for another {ago(hold.until_wall_s - time.time())}"
-    return f"Somebody has paused the engines {until}."
-
-
-# --- files -------------------------------------------------------------------------------------------------------
-
-
-def _service(name: str, places: Places, runsv: Runsv) -> ServiceFacts:
-    folder = places.service(name)
-    if not folder.is_dir():
-        return ServiceFacts()
-    exits, _ = runsv.exits(name, 0)
-    return ServiceFacts(
-        installed=(folder / "run").exists(),
-        has_down=(folder / "down").exists(),
-        runit=runsv.status(name),
-        scripts={script: _script(folder / script, places) for script in SCRIPTS},
-        log_age_s=_age_s(places.log(name)),
-        exits=exits,
-    )
-
-
-def _script(path: Path, places: Places) -> str:
-    try:
-        first = path.open("rb").readline(200).decode("utf-8", "replace").strip()
-    except OSError as exc:
-        return f"cannot be read ({exc.strerror})"
-    if not os.access(path, os.X_OK):
-        return "is not executable"
-    if not first.startswith(f"#!{places.prefix}/"):
-        return f"does not begin with #!{places.prefix}/bin/sh"
-    return ""
-
-
-def _age_s(path: Path) -> float | None:
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except OSError:
-        return None
-
-
-def _boot(places: Places) -> BootFacts:
-    folder = places.boot_scripts
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return BootFacts()
-    ours = [path for path in entries if "farmhand" in path.name and path.is_file()]
-    others = [path for path in entries if path.is_file() and path not in ours]
-    problem = ""
-    if ours:
-        problem = _script(ours[0], places)
-    return BootFacts(
-        exists=bool(ours),
-        problem="" if problem == "is not executable" else problem,  # Termux:Boot sets the bit itself
-        folders=tuple(path.name for path in entries if path.is_dir()),
-        sourcing=tuple(path.name for path in others if _says(path, r"^\s*source\s", shell="sh")),
-        starters=tuple(path.name for path in others if _says(path, r"start-services\.sh|service-daemon start|runsvdir")),
-    )
-
-
-def _says(path: Path, pattern: str, *, shell: str = "") -> bool:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    first = text.partition("\n")[0]
-    if shell and first.startswith("#!") and not re.search(rf"/{shell}\b", first):
-        return False  # bash and zsh know more
-    return re.search(pattern, text, re.MULTILINE) is not None
-
-
-def _programs(places: Places) -> dict[str, str]:
-    own = {"litellm": places.root / ".cache" / "litellm" / "bin" / "litellm"}
-    return {
-        name: str(own[name]) if name in own and own[name].exists() else shutil.which(name) or ""
-        for name in ("litellm", "openclaw", "llama-server")
-    }
-
-
-def _disk_free(path: Path) -> int | None:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    try:
-        return shutil.disk_usage(path).free
-    except OSError:
-        return None
-
-
-def _modes(places: Places) -> dict[str, int]:
-    private = (places.state, places.key_file, places.state / "token-secret", places.state / "tokens.json")
-    return {str(path): path.stat().st_mode & 0o777 for path in private if path.exists()}
 
 
 # --- commands ----------------------------------------------------------------------------------------------------
@@ -241,14 +185,33 @@ def _is_installed(app: str, commands: Runs) -> bool | None:
 
 def _phantoms(commands: Runs) -> str:
     """Apps may not ask on most phones; then this is an error, and a command for the laptop is shown."""
-    done = commands(
-        ["/system/bin/settings", "get", "global", "settings_enable_monitor_phantom_procs"], limit_s=COMMAND_S
-    )
+    argv = ["/system/bin/settings", "get", "global", "settings_enable_monitor_phantom_procs"]
+    done = commands(argv, limit_s=COMMAND_S)
     return done.out.strip() if done.ok else ""
 
 
-def _api(termux: Termux) -> tuple[Any, str]:
-    return termux.battery(max_age_s=0.0), termux.api_missing
+def _api(places: Places, env: Mapping[str, str], commands: Runs) -> tuple[Battery | None, Problem | None]:
+    """The battery, or what is wrong with the app (`facts/termux.md` 5.1)."""
+    done = commands([str(places.prefix / "bin" / "termux-battery-status")], limit_s=COMMAND_S)
+    found = termux_answers.failed(done, bool(env.get("TERMUX_API_VERSION"))) or termux_answers.battery(done.out)
+    return (None, found) if isinstance(found, Problem) else (found, None)
+
+
+def _jobs(places: Places, commands: Runs) -> tuple[Job, ...] | None:
+    done = commands([str(places.prefix / "bin" / "termux-job-scheduler"), "--pending"], limit_s=COMMAND_S)
+    found = termux_answers.failed(done) or termux_answers.jobs(done.out)
+    return None if isinstance(found, Problem) else found
+
+
+def _node(commands: Runs) -> NodeFacts:
+    """Its version, and whether it may list network interfaces, which Android 13 and later forbid (`facts/termux.md` 11)."""
+    script = "console.log(process.version); require('os').networkInterfaces()"
+    done = commands(["node", "-e", script], limit_s=COMMAND_S)
+    version = re.search(r"^v(\d+)\.(\d+)\.(\d+)", done.out, re.MULTILINE)
+    if version is None:
+        return NodeFacts()
+    error = re.search(r"^\w*Error.*: .*", done.err, re.MULTILINE)
+    return NodeFacts(tuple(map(int, version.groups())), "" if done.ok else termux_answers.quoted(error[0] if error else done.err))
 
 
 def _adapter(places: Places, commands: Runs) -> tuple[dict[str, Any] | None, str]:
@@ -273,7 +236,7 @@ def _python(places: Places, commands: Runs) -> PythonFacts:
     try:
         said = json.loads(done.out)
     except ValueError:
-        how = "its Python does not start" if done.missing or not done.timed_out else f"its Python took more than {IMPORT_S:g} s"
+        how = f"its Python took more than {IMPORT_S:g} s" if done.timed_out else "its Python does not start"
         last = done.err.strip().splitlines()[-1:]
         return PythonFacts(venv_version=made_by, broken=f"{how} ({last[0][:200]})" if last else how)
     return PythonFacts(said["platform"], said["version"], made_by, imports=said["imports"])

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -640,6 +641,28 @@ def test_the_anchor_that_the_supervisor_asks_for(phone: TermuxPrefix) -> None:
     assert file.read_text() == first
 
 
+def test_of_two_anchors_at_the_same_moment_one_stays(phone: TermuxPrefix) -> None:
+    """From the boot script and from the job."""
+    anchor = phone.prefix / "libexec" / "farmhand" / "anchor"
+    for _ in range(5):
+        both = [phone.start_task(anchor), phone.start_task(anchor)]
+
+        def one_left(both: list[subprocess.Popen[bytes]] = both) -> bool:
+            return any(task.poll() == 0 for task in both)
+
+        phone.wait_until(one_left, "one leaves")
+        stays = next(task for task in both if task.poll() is None)
+
+        def sleeps(pid: int = stays.pid) -> bool:
+            return "sleep" in phone.processes().get(pid, "")
+
+        phone.wait_until(sleeps, "the other one sleeps")
+        assert (phone.places.run / "anchor.pid").read_text() == f"{stays.pid}\n"
+        stays.terminate()
+        stays.wait(5)
+        (phone.places.run / "anchor.pid").unlink()
+
+
 def test_the_command_and_the_shortcuts(phone: TermuxPrefix) -> None:
     """`farmhand` anywhere in Termux, with the services' settings unless others are given; and what to type when it is broken."""
     command = phone.places.root / ".venv" / "bin" / "farmhand"
@@ -651,6 +674,14 @@ def test_the_command_and_the_shortcuts(phone: TermuxPrefix) -> None:
     for name, asked in (("farmhand-status", "status"), ("farmhand-restart", "restart")):
         shown = phone.run(places.user / ".shortcuts" / name).stdout
         assert shown == f"{asked} {places.state} {places.config} none\n\nEnter closes this window. "
+    newer = places.root / "python3.99"
+    newer.write_text("")
+    (command.parent / "python").unlink(missing_ok=True)
+    (command.parent / "python").symlink_to(newer)
+    broken = phone.run("farmhand", "status")
+    assert broken.returncode == 78 and "is not usable" in broken.stderr, "what was installed for the old Python is not found"
+    (command.parent.parent / "lib" / "python3.99" / "site-packages").mkdir(parents=True)
+    assert phone.run("farmhand", "status").returncode == 0
     command.unlink()
     broken = phone.run("farmhand", "status")
     assert (broken.returncode, broken.stdout) == (78, "")

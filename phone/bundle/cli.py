@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         if args.command in ("up", "restart"):
             print("\nNot watching any longer; it goes on in the background. To stop it: farmhand down")
+        if args.command == "down":
+            print("\nNot watching any longer; what was told to end ends. farmhand status tells how far it is.")
         return INTERRUPTED
     except BrokenPipeError:  # `farmhand logs | head`: what nobody reads is not written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

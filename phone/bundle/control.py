@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phone.bundle.report import progress
+from phone.bundle.report import endings, progress
 from phone.command import Outcome
 from phone.places import Places
 from phone.settings import PhoneSettings
 from phone.supervisor import store
 from phone.supervisor.hold import Hold
-from phone.supervisor.published import Published
+from phone.supervisor.published import Published, PublishedService
 from phone.supervisor.types import SUPERVISOR, Phase, Runit, Service
 
 if TYPE_CHECKING:
@@ -97,10 +98,10 @@ class Bundle:
         """Stop all, the last started first. Returns 0: all is down, 1: something is not, 2: not installed here."""
         if not self.installed:
             return self._not_installed()
-        limit_s = self.settings.supervisor.stop_s * (len(Service) + 1) + 10.0
+        limit_s = self.settings.supervisor.stop_s * (len(Service) + 1) + 25.0  # for the wake lock and the notification, too
         if self._supervisor().phase in (Phase.RUN, Phase.FINISH) or self._supervisor().wants_up:
             self.say("stopping the bundle")
-            self._check(self.runsv.down(SUPERVISOR, limit_s))
+            self._check(self._watch_end(lambda: self.runsv.down(SUPERVISOR, limit_s)))
         left = [service for service in reversed(Service) if _is_up(self.runsv.status(service.folder))]
         for service in left:  # its supervisor was not there to do it
             self.say(f"stopping {service.value}")
@@ -111,6 +112,24 @@ class Bundle:
         self.say("The bundle is stopped.")
         return 0
 
+    def _watch_end(self, stop: Callable[[], Outcome]) -> Outcome:
+        """What `stop` returns; who has ended meanwhile is said."""
+        outcomes: list[Outcome] = []
+        # A daemon: after Ctrl-C nobody waits for it, and what was told to end ends.
+        doing = threading.Thread(target=lambda: outcomes.append(stop()), daemon=True)
+        before = store.read_published(self.places)
+        doing.start()
+        has_ended = False
+        while not has_ended:
+            has_ended = not doing.is_alive()
+            now = store.read_published(self.places)
+            for line in endings(before, now):
+                self.say(line)
+            before = now
+            if not has_ended:
+                doing.join(LOOK_S)
+        return outcomes[0] if outcomes else Outcome(False, "the bundle could not be stopped")
+
     def restart(self, service: Service | None, wait_s: float) -> int:
         """All, or one service. Returns as `up` does."""
         if service is None:
@@ -120,16 +139,46 @@ class Bundle:
         if self.runsv.status(service.folder).phase is Phase.MISSING:
             self.say(f"farmhand: {service.value} is not looked after by runit. Type: farmhand up")
             return 1
-        done = self.runsv.restart(service.folder, self.settings.supervisor.stop_s)
-        self._check(done)
-        return 0 if done.ok else 1
+        if self._supervisor().phase is not Phase.RUN:
+            self.say(f"farmhand: the supervisor does not run, so nobody would look after {service.value}. Type: farmhand up")
+            return 1
+        if self._state_of(service).state == "disabled":
+            self.say(f"farmhand: {service.value} is not enabled; the configuration ({self.places.config}) says what is")
+            return 1
+        return self._restart_one(service, wait_s)
+
+    def _restart_one(self, service: Service, wait_s: float) -> int:
+        """TERM, and runit starts it again. Not `sv down` and `up`: what the supervisor finds down it starts, before the one or the other."""
+        folder, before = service.folder, self.runsv.status(service.folder).pid
+        self.say(f"restarting {service.value}")
+        if before is None or not self.runsv.status(folder).wants_up:
+            outcome = self.runsv.up(folder)
+        else:
+            outcome = self.runsv.signal(folder, "term")
+            if outcome.ok and not self._wait(lambda: self.runsv.status(folder).pid != before, self.settings.supervisor.stop_s):
+                self.say(f"{service.value} did not end within {self.settings.supervisor.stop_s:g} s: killing it")
+                outcome = self.runsv.signal(folder, "kill")
+        self._check(outcome)
+        if not outcome.ok:
+            return 1
+        self.runsv.signal(SUPERVISOR, "1")  # so that it looks now
+
+        def is_ready() -> bool:
+            now = self._state_of(service)
+            return now.state == "ready" and now.pid not in (None, before)
+
+        if self._wait(is_ready, wait_s):
+            self.say(f"{service.value} is ready.")
+            return 0
+        self.say(f"farmhand: {service.value} is not ready after {wait_s:g} s. Type: farmhand logs {service.value}")
+        return 1
 
     def pause(self, for_s: float | None, why: str, wall_s: float) -> int:
         """The engines rest until then, or until `resume`: requests get a 503 with the reason."""
         until = None if for_s is None else wall_s + for_s
         store.write_hold(self.places, Hold(until, why))
         how_long = "until `farmhand resume`" if for_s is None else f"for {for_s / 60:g} min"
-        self.say(f"Paused {how_long}: answers under way go on, new requests get a 503 that says so.")
+        self.say(f"Paused {how_long}. Answers under way go on; new requests get a 503.")
         return self._told()
 
     def resume(self) -> int:
@@ -153,6 +202,11 @@ class Bundle:
         """What the one that runs now has published; what the one before it left does not count."""
         published = store.read_published(self.places)
         return published if published and published.pid is not None and published.pid == self._supervisor().pid else None
+
+    def _state_of(self, service: Service) -> PublishedService:
+        published = self._of_this_supervisor()
+        found = published.services.get(service.value) if published else None
+        return found or PublishedService(service.folder, "unknown")
 
     def _supervisor(self) -> Runit:
         return self.runsv.status(SUPERVISOR)

@@ -45,6 +45,7 @@ def merged(logs: Iterable[Sequence[Line]]) -> list[Line]:
 def shown(line: Line, offset: timedelta, *, width: int) -> str:
     """`11-20 10:43:48 adapter  text`, in local time; without control characters. offset: of local time from UTC. width: of the name's column."""
     clean = "".join(char if char.isprintable() else " " for char in line.text)
+    clean = re.sub(rf"^([A-Z]) {line.service} ", r"\1 ", clean)  # its logger's name is what the column says
     return f"{_local(line.at, offset):14} {line.service:{width}} {clean}".rstrip()
 
 

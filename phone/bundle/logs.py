@@ -45,8 +45,7 @@ def run(args: argparse.Namespace, places: Places, sleep: Callable[[float], None]
     chosen = args.service or [name for name in NAMES if places.log(NAMES[name]).exists()]
     files = {name: places.log(NAMES[name]) for name in chosen}
     if not any(path.exists() for path in files.values()):
-        where = next(iter(files.values()), places.logs / "sv")
-        sys.stderr.write(f"farmhand: there is no log yet ({where}); has the bundle been started? Type: farmhand up\n")
+        sys.stderr.write("farmhand: there is no log yet. To start the bundle: farmhand up\n")
         return 1
     show = _Shown(as_json=args.json, width=max(len(name) for name in files))
     with contextlib.ExitStack() as stack:

@@ -16,6 +16,8 @@ def bundle_lines(published: Published, *, alive: bool, now_wall_s: float, width:
     """The bundle in lines of at most `width` characters (>= 40). alive: the supervisor that wrote it still runs."""
     width = max(width, MIN_WIDTH)
     lines = _wrapped(_headline(published, alive=alive, now_wall_s=now_wall_s), width)
+    if not alive and published.pid is None:  # stopped in order: what it said last is of no use to anybody
+        return lines + _last_alert(published, now_wall_s, width)
     for name, service in published.services.items():
         if service.state != "disabled":
             lines += _service(name, service, alive=alive, now_wall_s=now_wall_s, width=width)
@@ -25,10 +27,14 @@ def bundle_lines(published: Published, *, alive: bool, now_wall_s: float, width:
     lines += _field("battery", _battery(published), width)
     if published.gateway_url:
         lines += _field("gateway", f"asks {published.gateway_url}", width)
+    return lines + _last_alert(published, now_wall_s, width)
+
+
+def _last_alert(published: Published, now_wall_s: float, width: int) -> list[str]:
     alerts = [saying for saying in published.alerts if saying.alert]
-    if alerts:
-        lines += _field("last alert", f"{ago(now_wall_s - alerts[-1].wall_s)} ago: {alerts[-1].text}", width)
-    return lines
+    if not alerts:
+        return []
+    return _field("last alert", f"{ago(now_wall_s - alerts[-1].wall_s)} ago: {alerts[-1].text}", width)
 
 
 def _headline(published: Published, *, alive: bool, now_wall_s: float) -> str:
@@ -90,12 +96,20 @@ def ago(seconds: float) -> str:
 
 
 def progress(before: Published | None, now: Published) -> Iterator[str]:
-    """What is new since the last look, a line each: for `farmhand up` and `down`, which show how it goes."""
+    """What is new since the last look, a line each: for `farmhand up`, which shows how it goes."""
     for name, service in now.services.items():
         old = None if before is None else before.services.get(name)
         if service.state != "disabled" and (old is None or old.state != service.state):
             words = f" ({service.words})" if service.words and service.state not in ("ready", "stopped") else ""
             yield _clean(f"{name:{NAME}} {service.state}{words}")
+
+
+def endings(before: Published | None, now: Published | None) -> Iterator[str]:
+    """Who has ended since the last look, a line each: for `farmhand down`."""
+    for name, service in now.services.items() if now else ():
+        old = before.services.get(name) if before else None
+        if old is not None and old.state not in ("stopped", "disabled", "missing") and service.state == "stopped":
+            yield f"{name:{NAME}} stopped"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -19,6 +19,8 @@ from phone.supervisor.published import Published, to_json
 from phone.supervisor.types import SUPERVISOR
 
 WIDTH = 80
+# What the adapter's `status` returns then.
+NOBODY = 2
 
 
 def applies(places: Places, argv: Sequence[str]) -> bool:
@@ -38,9 +40,25 @@ def run(argv: Sequence[str], places: Places, adapter: Callable[[Sequence[str]], 
         lines = ["The supervisor has not run yet. To start the bundle: farmhand up"]
     else:
         lines = bundle_lines(published, alive=alive, now_wall_s=time.time(), width=_width())
-    sys.stdout.write("\n".join([*lines, "", ""]))
+    sys.stdout.write("\n".join([*lines, ""]))
+    if not alive:
+        return max(worst, _without_its_advice(argv, adapter))
+    sys.stdout.write("\n")
     sys.stdout.flush()
     return max(worst, adapter(["status", *argv]))
+
+
+def _without_its_advice(argv: Sequence[str], adapter: Callable[[Sequence[str]], int]) -> int:
+    """Where nobody answers, it says how to start the adapter alone; how to start the bundle has been said."""
+    out, err, status = io.StringIO(), io.StringIO(), NOBODY + 1
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = adapter(["status", *argv])
+    finally:
+        if status != NOBODY:
+            sys.stdout.write(f"\n{out.getvalue()}")
+            sys.stderr.write(err.getvalue())
+    return status
 
 
 def _as_json(argv: Sequence[str], published: Published | None, alive: bool, adapter: Callable[[Sequence[str]], int]) -> int:

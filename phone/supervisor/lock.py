@@ -93,8 +93,10 @@ def lock(memory: LockMemory, view: LockView, settings: WakeLockSettings) -> tupl
     Whoever gets a step carries it out and calls `lock_done`; until then there is no other one, for `ANSWER_S` at most.
     """
     memory = _noticed(_of_this_boot(memory, view.now_s), view, settings)
-    if memory.pending is not LockStep.NONE and view.now_s - memory.tried_at_s < ANSWER_S:
-        return memory, LockStep.NONE, ""
+    if memory.pending is not LockStep.NONE:
+        if view.now_s - memory.tried_at_s < ANSWER_S:
+            return memory, LockStep.NONE, ""
+        memory = unanswered(memory)
     why = _why_held(memory, view, settings)
     if why:
         return _hold(memory, view, settings, why)
@@ -103,6 +105,13 @@ def lock(memory: LockMemory, view: LockView, settings: WakeLockSettings) -> tupl
     if view.anchored is False and not _must_wait(memory, view.now_s):
         return _ask(memory, LockStep.TAKE, view.now_s, "wake lock: taken, since the anchor is gone that kept Termux alive without it")
     return memory, LockStep.NONE, ""
+
+
+def unanswered(memory: LockMemory) -> LockMemory:
+    """Nobody will say how the step went that is under way: whoever carried it out is gone. Whether the lock is held is unknown then, and it is
+    asked for anew; believing one that was taken to be given back would leave it held for ever."""
+    is_unknown = memory.pending in (LockStep.TAKE, LockStep.RELEASE)
+    return replace(memory, pending=LockStep.NONE, taken=None if is_unknown else memory.taken)
 
 
 def lock_done(memory: LockMemory, step: LockStep, ok: bool, now_s: float, words: str) -> LockMemory:

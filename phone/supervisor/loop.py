@@ -256,6 +256,7 @@ class Supervisor:
     async def _end(self, ended: Ended) -> None:
         if ended is Ended.HANDED_OVER:
             self._keeping.leave()
+            await self._keeping.wake.settle(SETTLE_S)  # so that the successor knows how it went
             await self._doer.settle(SETTLE_S)
         else:
             left = ", ".join(service.value for service in self._still_up())

@@ -9,7 +9,16 @@ from typing import Protocol
 
 from phone.command import Outcome
 from phone.settings import WakeLockSettings
-from phone.supervisor.lock import LockMemory, LockStep, LockView, at_stop, lock, lock_done, lock_words
+from phone.supervisor.lock import (
+    LockMemory,
+    LockStep,
+    LockView,
+    at_stop,
+    lock,
+    lock_done,
+    lock_words,
+    unanswered,
+)
 from phone.supervisor.threads import in_thread
 
 
@@ -38,7 +47,7 @@ class Wake:
         """memory: as the supervisor before left it."""
         self._termux = termux
         self._anchor = anchor
-        self.memory = memory
+        self.memory = unanswered(memory)
         self._say = say
         self._poke = poke
         self._now_s = now_s

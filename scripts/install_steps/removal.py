@@ -11,7 +11,7 @@ from install_steps.plan import NO_FILE, Found
 from phone.places import SERVICE_PREFIX, Places
 
 # In the state folder, made while Farmhand runs; of no use to anybody else.
-RUNTIME = ("run", "exits", "supervisor")
+RUNTIME = ("run", "exits", "supervisor", "key-usage.json", ".key-usage.json.lock")
 KEY_LOCK = ".key.lock"
 MANIFEST = "install.json"
 # Below the clone, made by setup, Python and pip; none of it is in the repository.

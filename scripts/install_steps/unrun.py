@@ -63,6 +63,7 @@ class Uninstall:
             return self._rehearse(todo)
         self._cancel_job()
         self._stop(todo)
+        todo = self._removal()  # once more: who ended has written something
         for path in todo.edited:
             if path.exists():
                 self.report.warn(f"{path} had been changed; it is kept as {keep_aside(path, self.here)}")

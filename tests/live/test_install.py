@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def test_twice_and_away_twice(phone: BarePhone) -> None:
 
 def test_the_services_are_as_shipped_but_for_the_prefix(phone: BarePhone) -> None:
     """Text, modes, and the switches: only the supervisor starts by itself."""
+    enable(phone, "proxy", "gateway")
     phone.install("--no-llama")
     runs(phone)
     shipped = phone.root / "termux" / "sv"
@@ -718,7 +720,7 @@ def test_up_installs_in_termux(phone: BarePhone) -> None:
     """And then shows the status; the services serve."""
     said = _ok(phone.script("up", "--no-llama"))
     assert "Farmhand starts now" in said
-    assert said.endswith("farmhand status\n")
+    assert said.endswith("farmhand up\nfarmhand status\n")
     runs(phone)
 
 
@@ -731,8 +733,11 @@ def _ok(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_with_a_real_environment(tmp_path: Path) -> None:
-    """Fresh clone, real pip: the command works from Termux's PATH, a new Python minor makes the environment anew, and all of it goes."""
+    """Fresh clone, real pip: the command works from Termux's PATH, a new Python minor makes the environment anew, `scripts/up` serves, and
+    all of it goes."""
     with bare_phone(tmp_path, stand_in=False, daemon=False) as phone:
+        phone.places.config.parent.mkdir(parents=True)
+        phone.places.config.write_text(f'[server]\nport = {phone.termux.port}\n[[engine]]\nname = "e"\nkind = "echo"\n')
         before = phone.snapshot()
         said = phone.install("--no-llama", "--no-start")
         assert "Making .venv with Python" in said
@@ -748,8 +753,31 @@ def test_with_a_real_environment(tmp_path: Path) -> None:
         assert "made by another Python" in said
         assert f"version = {now}" in cfg.read_text()
         assert "Nothing to do" in phone.install("--no-llama", "--no-start")
+        _serve_and_answer(phone)
         said = phone.uninstall()
         after = phone.snapshot()
         cache = [path for path in after if path.startswith("com.termux/home/.cache")]
         assert f"Left: {phone.places.user}/.cache/pip, where pip keeps" in said
-        assert {path: seen for path, seen in after.items() if path not in cache} == before
+        left = {path: seen for path, seen in after.items() if path not in cache}
+        # runit itself goes on: it is termux-services' own.
+        assert sorted(set(left) ^ set(before)) == ["com.termux/usr/var/run/service-daemon.pid"]
+        assert {path: left[path] for path in before} == before
+
+
+def _serve_and_answer(phone: BarePhone) -> None:
+    """The README's command on a phone, and what a new user does next."""
+    said = _ok(phone.script("up", "--no-llama"))
+    assert "The bundle is ready." in said
+    assert f"http://127.0.0.1:{phone.termux.port}/v1" in said
+    assert f"Farmhand at http://127.0.0.1:{phone.termux.port}/v1 is ready." in said
+    key = phone.places.key_file.read_text().strip()
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hello there"}]})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{phone.termux.port}/v1/chat/completions",
+        body.encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert "hello there" in json.load(answer)["choices"][0]["message"]["content"]
+    doctor = phone.termux.run("farmhand", "doctor")
+    assert (doctor.returncode, doctor.stderr) == (0, ""), doctor.stdout

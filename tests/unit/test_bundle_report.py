@@ -9,7 +9,7 @@ import pytest
 
 from phone.bundle.control import duration_s
 from phone.bundle.log_lines import Line, as_json, merged, parse, shown
-from phone.bundle.report import ago, bundle_lines, progress
+from phone.bundle.report import ago, bundle_lines, endings, progress
 from phone.device import Battery
 from phone.supervisor.published import Published, PublishedExit, PublishedService, Saying
 
@@ -98,6 +98,24 @@ def test_progress_tells_what_is_new() -> None:
     ]
 
 
+def test_what_a_stopped_supervisor_said_is_left_out() -> None:
+    """It is of no use to anybody; what a person was told still is."""
+    stopped = replace(READY, pid=None, alerts=(Saying(NOW - 240, "adapter is given up", alert=True),))
+    assert text(stopped, alive=False) == (
+        "The supervisor was stopped (60 s ago). To start the bundle: farmhand up\nlast alert 5 min ago: adapter is given up"
+    )
+
+
+def test_endings_name_each_once() -> None:
+    """Of those that ran: what was disabled is down all along."""
+    down = {name: replace(one, state="stopped", pid=None) for name, one in READY.services.items()}
+    stopping = replace(READY, services={**READY.services, "adapter": replace(ADAPTER, state="stopping")})
+    assert list(endings(READY, stopping)) == []
+    assert list(endings(stopping, replace(READY, services=down))) == ["adapter   stopped"]
+    assert list(endings(replace(READY, services=down), replace(READY, services=down))) == []
+    assert list(endings(None, READY)) == [] and list(endings(READY, None)) == []
+
+
 # --- logs --------------------------------------------------------------------------------------------------------
 
 
@@ -113,6 +131,11 @@ def test_progress_tells_what_is_new() -> None:
 )
 def test_a_line_of_svlogd(raw: str, at: str, said: str) -> None:
     assert parse("adapter", raw) == Line("adapter", at, said)
+
+
+def test_the_column_names_the_logger() -> None:
+    line = Line("supervisor", "2026-11-20_09:43:48.035960000", "I supervisor supervisor pid=7")
+    assert shown(line, timedelta(0), width=10) == "11-20 09:43:48 supervisor I supervisor pid=7"
 
 
 def test_logs_are_merged_by_time_and_keep_their_own_order() -> None:

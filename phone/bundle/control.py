@@ -68,10 +68,18 @@ class Bundle:
                 "Type: . $PREFIX/etc/profile.d/start-services.sh"
             )
             return 1
+        self._switch_on()
         self._check(self.runsv.up(SUPERVISOR))
         if wait_s <= 0:
             return 0
         return self._watch_start(wait_s)
+
+    def _switch_on(self) -> None:
+        """After `scripts/install --no-start` or `sv-disable` it would not start with the next reboot."""
+        switch = self.places.service(SUPERVISOR) / "down"
+        if switch.exists():
+            switch.unlink()
+            self.say("switched on again, also for after a reboot")
 
     def _watch_start(self, wait_s: float) -> int:
         before: list[Published | None] = [None]

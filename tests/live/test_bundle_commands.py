@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from phone.supervisor.types import Service
+from phone.supervisor.types import SUPERVISOR, Service
 from tests.live.bundle_prefix import Farm, bundle, measured, now_s, shown
 from tests.live.terminal import CTRL_C, Terminal, on_terminal
 
@@ -50,6 +50,7 @@ def test_the_commands(tmp_path: Path) -> None:
         logs(farm)
         restart(farm)
         down(farm)
+        for_scripts(farm)
 
 
 def before_the_first_start(farm: Farm) -> None:
@@ -135,3 +136,18 @@ def down(farm: Farm) -> None:
     assert "the supervisor does not run" in said(farm, "restart", "adapter", code=1)
     assert farm.pids() == {}
     assert "nobody acts on it yet" in said(farm, "pause", code=1)
+
+
+def for_scripts(farm: Farm) -> None:
+    """With `--json`; and `up` takes back that it was switched off for good."""
+    told = json.loads(said(farm, "resume", "--json", code=1))
+    assert (told["ok"], told["exit_status"], told["said"][0]) == (False, 1, "Resumed.")
+    switch = farm.phone.places.service(SUPERVISOR) / "down"
+    switch.touch()
+    told = json.loads(said(farm, "up", "--json"))
+    assert told["ok"] is True and told["said"][-1] == "The bundle is ready."
+    assert told["services"] == {"engine": "disabled", "adapter": "ready", "litellm": "ready", "openclaw": "ready"}
+    assert not switch.exists()
+    told = json.loads(said(farm, "down", "--json"))
+    assert (told["ok"], told["said"][-1]) == (True, "The bundle is stopped.")
+    assert set(told["services"].values()) <= {"stopped", "missing"}

@@ -6,7 +6,7 @@ What needs `gguf` is imported where it is used: a conftest that cannot be import
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,13 @@ from adapter.engines.llama.engine import LlamaEngine
 from adapter.settings import LlamaSettings
 
 if TYPE_CHECKING:
+    from tests.fakes.adbd import AdbServer, FakeDevice
+    from tests.live.install_phone import BarePhone
     from tests.live.llama_cases import MakeEngine
     from tests.live.llama_prefix_cases import Cold, Frames
+    from tests.live.processes import Adapter
+    from tests.live.termux_prefix import TermuxPrefix
+    from tests.live.tunnel_cases import Tunnels
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,3 +95,65 @@ def frames(monkeypatch: pytest.MonkeyPatch) -> Frames:
     from tests.live.llama_prefix_cases import Frames
 
     return Frames(monkeypatch)
+
+
+@pytest.fixture
+def new_phone(tmp_path: Path) -> Iterator[BarePhone]:
+    """A phone before Farmhand; runsvdir runs, as after any login shell."""
+    from tests.live.install_phone import bare_phone
+
+    with bare_phone(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def still_phone(tmp_path: Path) -> Iterator[BarePhone]:
+    """A phone before Farmhand; nothing runs."""
+    from tests.live.install_phone import bare_phone
+
+    with bare_phone(tmp_path, daemon=False) as found:
+        yield found
+
+
+@pytest.fixture
+def runit_phone(tmp_path: Path) -> Iterator[TermuxPrefix]:
+    """Nothing runs yet; the adapter is the small program, listening; the supervisor only exists."""
+    from tests.live.runit_cases import small_services
+
+    with small_services(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cabled_farmhand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adapter]:
+    """What runs on the phone at the cable."""
+    from tests.live.processes import adapter
+    from tests.live.tunnel_cases import ECHO
+
+    with adapter(tmp_path_factory.mktemp("phone"), ECHO) as served:
+        yield served
+
+
+@pytest.fixture
+def adb_server(tmp_path: Path) -> Iterator[AdbServer]:
+    from tests.fakes.adbd import AdbServer
+
+    with AdbServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def cabled_phone(adb_server: AdbServer, cabled_farmhand: Adapter) -> Iterator[FakeDevice]:
+    """Plugged in, with Farmhand on its port 8888."""
+    from tests.live.tunnel_cases import plugged
+
+    with plugged(adb_server, cabled_farmhand) as device:
+        yield device
+
+
+@pytest.fixture
+def tunnels(adb_server: AdbServer) -> Iterator[Tunnels]:
+    from tests.live.tunnel_cases import Tunnels, own_port
+
+    with own_port() as port:
+        yield Tunnels(adb_server, port)

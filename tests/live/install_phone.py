@@ -1,6 +1,6 @@
 """A phone before Farmhand: Termux's prefix without any file of ours, a clone, and what `scripts/install` calls besides.
 
-    with bare_phone(tmp_path) as phone:
+    with bare_phone(tmp_path) as phone:          # or the fixtures `new_phone` and `still_phone` of conftest.py
         before = phone.snapshot()
         phone.install("--no-llama")
         phone.uninstall()
@@ -13,6 +13,7 @@ a minute. Its supervisor only sleeps.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -29,6 +30,8 @@ from tests.live.termux_prefix import TermuxPrefix, termux_prefix
 
 REPO = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0
+# A stand-in of an environment goes with an uninstall, and is not there before the real one.
+VENV = (".venv",)
 
 # What apt has in store: package -> files of the prefix.
 STORE = {
@@ -228,3 +231,29 @@ def _android(phone: BarePhone) -> None:
         for name in STORE[package]:
             phone.termux.command_file(name, 'echo "serving $*"\nexec sleep 3600\n')
         phone.take_away(package)
+
+
+def runs(phone: BarePhone, name: str = "farmhand") -> int:
+    """Its pid, as soon as there is one."""
+    phone.termux.wait_until(lambda: phone.termux.status(name).pid, f"{name} runs")
+    return phone.termux.pid(name)
+
+
+def settled(phone: BarePhone) -> None:
+    """The supervisor runs, and every logger has made its files: nothing changes any more by itself."""
+    pid = runs(phone)
+    names = [folder.name for folder in phone.places.services.iterdir()]
+    phone.termux.wait_until(lambda: all(phone.places.log(name).exists() for name in names), f"logs of {names}")
+    phone.termux.wait_until(lambda: "sleep" in phone.termux.processes().get(pid, ""), "its run script is done")
+
+
+def written(phone: BarePhone) -> dict[str, object]:
+    """The manifest."""
+    found: dict[str, object] = json.loads(phone.manifest.read_text())
+    return found
+
+
+def enable(phone: BarePhone, *sections: str) -> None:
+    """The configuration has these sections, enabled, and no other."""
+    phone.places.config.parent.mkdir(parents=True, exist_ok=True)
+    phone.places.config.write_text("".join(f"[{section}]\nenabled = true\n" for section in sections))

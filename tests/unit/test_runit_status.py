@@ -1,4 +1,4 @@
-"""runit's 20 bytes, and the records of `finish`. tests/live/test_runit_services.py compares with the real `sv status`."""
+"""runit's 20 bytes, and the records of `finish`. tests/live/test_runit_traps.py compares with the real `sv status`."""
 
 from __future__ import annotations
 

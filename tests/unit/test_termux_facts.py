@@ -24,7 +24,7 @@ PINS: dict[int, tuple[str, ...]] = {
     2: (
         "unit/test_lock_policy.py::test_whatever_happens_it_is_never_given_back_without_an_anchor",
         "live/test_bundle_power.py::test_wake_lock_and_heat",
-        "live/test_runit_services.py::test_boot",
+        "live/test_boot_script.py::test_boot",
         "live/test_termux_facts.py::test_termux_empties_its_tmp",
         "unit/test_termux_files.py::test_state_is_outside_tmpdir",
     ),
@@ -41,8 +41,8 @@ PINS: dict[int, tuple[str, ...]] = {
     ),
     5: (
         "unit/test_termux_files.py::test_the_boot_folder_holds_one_plain_file",
-        "live/test_runit_services.py::test_a_folder_in_the_boot_folder",
-        "live/test_install.py::test_what_else_is_in_the_boot_folder",
+        "live/test_boot_script.py::test_a_folder_in_the_boot_folder",
+        "live/test_install_keeps.py::test_what_else_is_in_the_boot_folder",
         "live/test_doctor.py::test_a_folder_in_the_boot_folder",
     ),
     6: (
@@ -51,7 +51,7 @@ PINS: dict[int, tuple[str, ...]] = {
         "live/test_doctor.py::test_termux_boot_was_never_opened",
     ),
     7: (
-        "live/test_runit_services.py::test_the_measured_trap_of_service_daemon",
+        "live/test_runit_traps.py::test_the_measured_trap_of_service_daemon",
         "live/test_bundle_boot.py::test_service_daemon_restart",
         "unit/test_termux_facts.py::test_nobody_stops_the_daemon_under_its_services",
     ),

@@ -1,4 +1,6 @@
-"""The files of `termux/`: what dash and Android ask of them (`facts/termux.md` 2.3 and 3). They run in tests/live/test_runit_services.py."""
+"""The files of `termux/`: what dash and Android ask of them (`facts/termux.md` 2.3 and 3). They run in
+tests/live/test_runit_*.py and test_boot_script.py.
+"""
 
 from __future__ import annotations
 

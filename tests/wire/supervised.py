@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from phone.configuration import load
@@ -38,6 +40,9 @@ from tests.fakes.termux import FakeTermux
 
 KEY = "sk-test-0123456789abcdef"
 SERVICES = (Service.ADAPTER, Service.PROXY, Service.GATEWAY)
+ADAPTER, PROXY, GATEWAY = (service.folder for service in SERVICES)
+# A configuration with all of them.
+ALL = "[proxy]\nenabled = true\n[gateway]\nenabled = true\n"
 
 
 class FakeAdapter:
@@ -317,3 +322,8 @@ async def _end(world: World) -> None:
     for pid, _ in world.phone.tasks:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log has of errors."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]

@@ -12,8 +12,10 @@ from adapter.errors import (
     ForbiddenHost,
     InternalError,
     LoopDetected,
+    MissingScope,
     OutputInvalid,
     QueueFull,
+    RateLimited,
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -26,9 +28,11 @@ ErrorClass = Literal["BadRequest", "Authentication", "Timeout", "RateLimit", "In
 _CLASSES: tuple[tuple[type[AdapterError], ErrorClass], ...] = (
     (BadKey, "Authentication"),
     (ForbiddenHost, "Authentication"),
+    (MissingScope, "Authentication"),
     (UpstreamRefused, "Authentication"),
     (UpstreamTimeout, "Timeout"),
     (QueueFull, "RateLimit"),
+    (RateLimited, "RateLimit"),
 )
 
 # Where the same again in half a second is known to fail again, or costs more than it is worth; whatever the policy says.

@@ -16,6 +16,7 @@ from adapter.errors import (
     OutputInvalid,
     QueueFull,
     RateLimited,
+    TokensUnavailable,
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -41,6 +42,7 @@ _NEVER: tuple[type[AdapterError], ...] = (
     LoopDetected,
     InternalError,  # our own fault will be there again
     OutputInvalid,  # a whole answer, asked for twice already where that can help
+    TokensUnavailable,  # a person has to mend a file
 )
 
 

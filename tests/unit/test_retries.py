@@ -27,7 +27,7 @@ TABLE = [
     ("ForbiddenHost", "Authentication", 2),
     ("MissingScope", "Authentication", 2),
     ("RateLimited", "RateLimit", 4),
-    ("TokensUnavailable", "InternalServer", 5),
+    ("TokensUnavailable", "InternalServer", 0),
     ("NotFound", "BadRequest", 1),
     ("ModelNotFound", "BadRequest", 1),
     ("MethodNotAllowed", "BadRequest", 1),

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from tests.live.tunnel_cases import Tunnels
 
 
+# Files whose tests run real services, devices and commands of a phone, and mostly wait for them.
+WAITS = ("android", "boot_script", "bundle_", "doctor", "fake_adbd", "install", "runit_", "termux_", "token_cli", "tunnel")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        name = item.path.name.removeprefix("test_")
+        if item.path.parent == Path(__file__).parent and name.startswith(WAITS) and not name.startswith("android_resolve"):
+            item.add_marker(pytest.mark.waits)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_reaches_children() -> None:
     """A shell starts what it puts into the background with SIGINT ignored, and children inherit that."""

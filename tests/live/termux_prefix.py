@@ -260,6 +260,11 @@ class TermuxPrefix:
         if (pid := self.runsv.runsvdir_pid()) is not None:
             os.kill(pid, signal.SIGHUP)  # it ends, and its runsv with it
         self.wait_until(lambda: self.runsv.runsvdir_pid() is None, "runsvdir has ended")
+        # What runsvdir tells its own. One of an earlier daemon is not among them, and hears nothing else once `service-daemon` has deleted its
+        # `supervise` under it (`facts/termux.md` 2.5).
+        for pid, words in self.processes().items():
+            if words.startswith("runsv "):
+                _send(pid, signal.SIGTERM)
         self.wait_until(
             lambda: all(self.status(name).phase is Phase.MISSING for name in names), "every runsv has ended"
         )

@@ -1,4 +1,4 @@
-"""`farmhand serve`, `models`, `chat`, `status` and `token`: flags -> settings -> who does it. No logic of its own."""
+"""`farmhand serve`, `models`, `chat`, `status`, `token`, `connect` and `mcp`: flags -> settings -> who does it. No logic of its own."""
 
 from __future__ import annotations
 
@@ -43,11 +43,15 @@ class Command(Protocol):
 def _other_commands() -> dict[str, Command]:
     """Imported here: a server runs for long, and does without them."""
     from adapter.access import cli as token_cli
+    from adapter.connect import cli as connect_cli
     from adapter.models import cli as models_cli
     from adapter.terminal import cli as chat_cli
     from adapter.terminal import status as status_cli
+    from adapter.web import cli as mcp_cli
 
-    return {"models": models_cli, "chat": chat_cli, "status": status_cli, "token": token_cli}
+    return {
+        "models": models_cli, "chat": chat_cli, "status": status_cli, "token": token_cli, "connect": connect_cli, "mcp": mcp_cli,
+    }  # fmt: skip
 
 
 def _unless_the_reader_leaves(command: Callable[[], int]) -> int:

@@ -17,7 +17,9 @@ from adapter.settings import (
     DEFAULT_ENGINES,
     AuthSettings,
     LogSettings,
+    ResponsesSettings,
     RouterSettings,
+    SearchSettings,
     Section,
     ServerSettings,
     Settings,
@@ -34,6 +36,8 @@ SECTIONS: dict[str, type[Section]] = {
     "log": LogSettings,
     "router": RouterSettings,
     "models": StoreSettings,
+    "responses": ResponsesSettings,
+    "search": SearchSettings,
 }
 
 # Of the bundle: `phone/settings.py` has them, and refuses what is wrong in them.

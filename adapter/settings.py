@@ -37,8 +37,10 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "OpenaiSettings",
+    "ResponsesSettings",
     "RetryPolicy",
     "RouterSettings",
+    "SearchSettings",
     "Section",
     "ServerSettings",
     "Settings",
@@ -184,6 +186,36 @@ class StoreSettings(Section):
         return value.rstrip("/")
 
 
+class ResponsesSettings(Section):
+    """`[responses]`: the answers of `POST /v1/responses` that `previous_response_id` may go on from, in `responses/` of the state folder.
+
+    store_mib: disk space for all of them; the oldest make room. `0`: none is kept. keep_days: how long, as OpenAI does.
+    """
+
+    store_mib: Annotated[int, Field(ge=0, le=65_536)] = 64
+    keep_days: Annotated[float, Field(gt=0, le=3_650)] = 30.0
+
+
+class SearchSettings(Section):
+    """`[search]`: `POST /v1/search/{tool}` and `search.web` of `farmhand mcp`.
+
+    url: of a SearXNG that gives JSON (`formats: [html, json]` in its settings). `None`: there is no search. timeout_s: for one search.
+    """
+
+    url: str | None = None
+    timeout_s: Seconds = 15.0
+
+    @field_validator("url")
+    @classmethod
+    def _http_base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must look like http://192.168.1.20:8080")
+        return value.rstrip("/")
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -197,6 +229,8 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     models: StoreSettings = StoreSettings()
     router: RouterSettings = RouterSettings()
+    responses: ResponsesSettings = ResponsesSettings()
+    search: SearchSettings = SearchSettings()
     key: tuple[KeySettings, ...] = ()
     engine: tuple[EngineSettings, ...] = Field(default=DEFAULT_ENGINES, validate_default=True)
     model: tuple[ModelSettings, ...] = ()

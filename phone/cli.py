@@ -22,6 +22,8 @@ ADAPTER_COMMANDS = {
     "models": "list, fetch, check and remove models",
     "chat": "talk to a model in the terminal",
     "token": "make, list and revoke named keys",
+    "connect": "make the configuration of a client, and try it",
+    "mcp": "tools for agents, over MCP: fetch a page, search the web",
 }
 
 # Command: the module of this package that answers it, and what it does.
@@ -39,15 +41,7 @@ PHONE_COMMANDS = {
 # Answered by both: the bundle's part here, where there is a bundle, then the adapter's.
 STATUS = "say what the bundle, the server and its engines do"
 
-# Command: what it will do, and what to use until then.
-PLANNED = {
-    "connect": (
-        "print the settings of other programs",
-        "give them the address and key that `farmhand serve` prints",
-    ),
-}
-
-NOT_BUILT = 2  # as argparse says for a command it does not know
+WRONG_FLAGS = 2  # as argparse says for a command it does not know
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,11 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if given.command is None:
         parser.print_help(sys.stderr)
-        return NOT_BUILT
-    if given.command in PLANNED:
-        _, instead = PLANNED[given.command]
-        print(f"farmhand {given.command} is not built yet: {instead}.", file=sys.stderr)
-        return NOT_BUILT
+        return WRONG_FLAGS
     if given.command in PHONE_COMMANDS:
         module, _ = PHONE_COMMANDS[given.command]
         done: int = importlib.import_module(module).main([given.command, *given.arguments])
@@ -95,11 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="farmhand",
         usage="farmhand [--help] [--version] COMMAND ...",
         description="Turns a phone into a dependable OpenAI server.",
-        epilog="\n".join(["commands:", *built, "", f"planned, not built yet: {', '.join(PLANNED)}"]),
+        epilog="\n".join(["commands:", *built]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument("command", nargs="?", choices=[*does, *PLANNED], metavar="COMMAND", help="see below")
+    parser.add_argument("command", nargs="?", choices=[*does], metavar="COMMAND", help="see below")
     # Everything after the command is the command's own, its --help too.
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser

@@ -6,7 +6,7 @@ The adapter reads the same file and leaves these sections alone (`adapter/config
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -40,10 +40,13 @@ class SupervisorSettings(Section):
 
 
 class ProxySettings(Section):
-    """`[proxy]`: LiteLLM in front of the adapter."""
+    """`[proxy]`: LiteLLM in front of the adapter. upstream: `[[proxy.upstream]]`, what it reaches besides; `farmhand connect litellm` reads and
+    checks them (`adapter/connect/upstreams.py`), since they mean nothing to the bundle.
+    """
 
     enabled: bool = False
     port: Port = 4000
+    upstream: tuple[dict[str, Any], ...] = ()
 
 
 class GatewaySettings(Section):

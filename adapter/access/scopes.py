@@ -2,7 +2,7 @@
 
 | scope | paths, each with and without `/v1` |
 |---|---|
-| `chat` | `/chat/completions`, `/completions`, `/responses`, `/tokenize`, `/detokenize` |
+| `chat` | `/chat/completions`, `/completions`, `/responses` and what is below it, `/search/...`, `/tokenize`, `/detokenize`, and Gemini's `/v1beta/models/...` |
 | `embed` | `/embeddings` |
 | `admin` | `/admin/...` |
 | `metrics` | `/metrics` |
@@ -34,10 +34,18 @@ NEEDED: Mapping[str, Scope | None] = {
     "/ready": None,
 }
 
+# Gemini's form: `/v1beta/models/NAME:METHOD`. Without a method it describes models, as `/models` does.
+GEMINI_MODELS = "/v1beta/models/"
+BELOW_CHAT = ("/responses/", "/search/")
+
 
 def needed(path: str) -> Scope | None:
     """The scope that a request for `path` needs; `None`: whichever the key has."""
+    if path.startswith(GEMINI_MODELS) and ":" in path:
+        return "embed" if path.endswith((":embedContent", ":batchEmbedContents")) else "chat"
     bare = path.removeprefix("/v1")
+    if bare.startswith(BELOW_CHAT):
+        return "chat"
     if bare == "/admin" or bare.startswith("/admin/"):
         return "admin"
     return NEEDED.get(bare)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from adapter.engines.base import EMULATED, Can, ModelCard
 from adapter.errors import AdapterError
+from adapter.wire import sse
 
 Json = dict[str, Any]
 Delta = TextDelta | ReasoningDelta | ToolCallDelta
@@ -66,6 +67,28 @@ class AnswerForm(Protocol):
 
     def closing(self, end: Finished) -> list[Json]:
         """The last chunks."""
+
+    def failed(self, error: AdapterError) -> list[Json]:
+        """The last chunks of a stream that breaks off: nobody may take it for a whole answer."""
+
+    def frame(self, chunk: Json) -> bytes:
+        """A chunk as it lies on the wire."""
+
+    @property
+    def done(self) -> bytes:
+        """What follows the last chunk of a whole answer; not of one that failed."""
+
+
+class OpenaiFrames:
+    """The frames of a stream as chats and completions have them."""
+
+    done = sse.DONE
+
+    def failed(self, error: AdapterError) -> list[Json]:
+        return [render_error(error)]
+
+    def frame(self, chunk: Json) -> bytes:
+        return sse.encode(dump(chunk))
 
 
 class Open:

@@ -20,7 +20,15 @@ from adapter.chat import (
     TokenLogprob,
     ToolCallDelta,
 )
-from adapter.dialects.openai_render import Delta, Envelope, Json, Open, finite_logprob, render_usage
+from adapter.dialects.openai_render import (
+    Delta,
+    Envelope,
+    Json,
+    Open,
+    OpenaiFrames,
+    finite_logprob,
+    render_usage,
+)
 
 
 @dataclass(slots=True)
@@ -41,7 +49,7 @@ class _Choice:
     reason: FinishReason | None = None
 
 
-class ChatForm:
+class ChatForm(OpenaiFrames):
     """See `AnswerForm`. n: how many choices. logprobs: were they asked for? legacy: calls are shown as `function_call`."""
 
     def __init__(

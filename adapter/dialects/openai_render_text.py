@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapter.chat import ChoiceFinished, Finished, FinishReason, TextDelta, TokenLogprob, ToolCallDelta
-from adapter.dialects.openai_render import Delta, Envelope, Json, Open, finite_logprob, render_usage
+from adapter.dialects.openai_render import (
+    Delta,
+    Envelope,
+    Json,
+    Open,
+    OpenaiFrames,
+    finite_logprob,
+    render_usage,
+)
 
 
 @dataclass(slots=True)
@@ -19,7 +27,7 @@ class _Choice:
     reason: FinishReason | None = None
 
 
-class TextForm:
+class TextForm(OpenaiFrames):
     """See `AnswerForm`. n: how many choices, over all prompts. logprobs: were they asked for?"""
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from adapter.chat import ChoiceFinished, Finished, ReasoningDelta, TextDelta, ToolCallDelta
-from adapter.dialects.openai_render import AnswerForm, Json, dump, render_error
+from adapter.dialects.openai_render import AnswerForm, dump
 from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item, Queued, Remark, Seam
 from adapter.engines.base import Raw
@@ -23,7 +23,6 @@ from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
 from adapter.settings import ServerSettings
-from adapter.wire import sse
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class AnswerWriter:
                     async with Heartbeat(out, self._sign_of_life, keepalive_s, first_s=limits.status_hold_s):
                         item = await self._passed_on(pump, out)
                     await self._told(pump, item, out, keepalive_s)
-                    await out.finish(b"" if self._relaying else sse.DONE)
+                    await out.finish(b"" if self._relaying else self._form.done)
                 except ConnectionResetError:
                     self._trace.finish = CLIENT_GONE
                 except asyncio.CancelledError:
@@ -131,38 +130,38 @@ class AnswerWriter:
         """The answer in our own form, from `item` on. What is ready together leaves together."""
         if not out.opened:
             for chunk in self._form.opening():
-                await out.send(chunk, more=True)
+                await out.send(self._form.frame(chunk), more=True)
         while not isinstance(item, Finished):
             if isinstance(item, Raw):
                 await out.pass_on(item.data)
             elif isinstance(item, _TOLD) and (said := self._form.chunk(item)) is not None:
-                await out.send(said, more=True)
+                await out.send(self._form.frame(said), more=True)
             if not pump.ready():
                 await out.flush()
             pump.engage()
             item = await self._next_or_keepalive(pump, out, keepalive_s)
             self._note(item)
         for chunk in [] if self._relaying else self._form.closing(item):
-            await out.send(chunk, more=True)
+            await out.send(self._form.frame(chunk), more=True)
 
     async def _next_or_keepalive(self, pump: EventPump[Item], out: Output, keepalive_s: float) -> Item:
         while True:
             try:
                 item = await self._deadline.next(pump, keepalive_s)
             except TimeoutError:
-                await out.send(self._form.keepalive())
+                await out.send(self._form.frame(self._form.keepalive()))
                 continue
             if item is None:
                 raise _cut_short()
             return item
 
-    def _sign_of_life(self) -> list[Json]:
+    def _sign_of_life(self) -> list[bytes]:
         """While there is nothing else to say; at first it opens the stream. Headers alone would wait inside aiohttp."""
         opening, self._silent = self._form.opening() if self._silent else [], False
-        return opening or [self._form.keepalive()]
+        return [self._form.frame(chunk) for chunk in opening or [self._form.keepalive()]]
 
     async def _broken(self, out: Output, exc: Exception) -> None:
-        """The status is spent: an error frame and no [DONE], so that nobody takes this for a whole answer."""
+        """The status is spent: an error frame and no proper end, so that nobody takes this for a whole answer."""
         if not out.opened:  # it has a status of its own yet
             raise exc
         error = as_adapter_error(exc)
@@ -170,7 +169,8 @@ class AnswerWriter:
             logger.error("id=%s failed in mid-stream", self._trace.id, exc_info=exc)
         self._trace.finish, self._trace.code = "error", error.code
         try:
-            await out.send(render_error(error))
+            for chunk in self._form.failed(error):
+                await out.send(self._form.frame(chunk), more=True)
             await out.finish()
         except ConnectionResetError:
             self._trace.finish = CLIENT_GONE

@@ -8,9 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from adapter.dialects.openai_render import Json, dump
-from adapter.wire import sse
-
 FLUSH_BYTES = 16_384
 
 
@@ -45,9 +42,9 @@ class Output:
         """Is the status out?"""
         return self._response.prepared
 
-    async def send(self, chunk: Json, *, more: bool = False) -> None:
-        """One event; kept for the next call if `more` is about to follow."""
-        self._waiting += sse.encode(dump(chunk))
+    async def send(self, event: bytes, *, more: bool = False) -> None:
+        """One event as it lies on the wire; kept for the next call if `more` is about to follow."""
+        self._waiting += event
         if not more or len(self._waiting) > FLUSH_BYTES:
             await self.flush()
 
@@ -97,12 +94,12 @@ class Output:
 class Heartbeat:
     """Keeps a client alive while nobody else writes: `async with Heartbeat(...)`. One timer for a stream, and a task only when it has to send.
 
-    chunks: what to send. first_s: silence before there is a status; every_s: from then on.
+    events: what to send, as it lies on the wire. first_s: silence before there is a status; every_s: from then on.
     """
 
-    def __init__(self, out: Output, chunks: Callable[[], Sequence[Json]], every_s: float, *, first_s: float) -> None:
+    def __init__(self, out: Output, events: Callable[[], Sequence[bytes]], every_s: float, *, first_s: float) -> None:
         self._out = out
-        self._chunks = chunks
+        self._events = events
         self._every_s = every_s
         self._first_s = first_s
         self._loop = asyncio.get_running_loop()
@@ -130,6 +127,6 @@ class Heartbeat:
     async def _send(self) -> None:
         # A client that is gone is noticed by whoever reads the answer: cancelled for it, or with the next chunk.
         with contextlib.suppress(ConnectionResetError):
-            for chunk in self._chunks():
-                await self._out.send(chunk, more=True)
+            for event in self._events():
+                await self._out.send(event, more=True)
             await self._out.flush()

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from adapter.caller import Caller, OnDeadline, Urgency
+from adapter.caller import Caller, OnDeadline
 from adapter.dialects.openai_parse import parse_chat
-from adapter.dialects.openai_render import AnswerForm, Envelope
 from adapter.dialects.openai_render_chat import ChatForm
 from adapter.dialects.openai_request import Asked
-from adapter.dispatch.items import Item
 from adapter.engines.base import EMULATED, Wire
-from adapter.errors import EndpointNotBuilt
-from adapter.queueing.patience import caller_of
 from adapter.queueing.urgency import urgency_of
-from adapter.routing import Target
-from adapter.server.answer import AnswerWriter
+from adapter.server import routes_gemini, routes_responses, routes_search
+from adapter.server.answering import caller_for, envelope_for, written
 from adapter.server.bodies import body_of, json_body
 from adapter.server.deadline import Deadline
 from adapter.server.routes_admin import get_metrics, get_state, set_pressure
 from adapter.server.routes_models import get_model, health, list_models, ready
 from adapter.server.routes_other import create_embeddings, detokenize, tokenize
 from adapter.server.state import ANSWERS, DISPATCHER, DOOR, REGISTRY, SETTINGS
-from adapter.server.trace import TRACE
 from adapter.tokens import estimate_prompt_tokens, estimate_tokens, roughly_tokens
-
-NOT_BUILT = ("/responses",)
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
@@ -44,9 +34,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     targets = await app[REGISTRY].targets(
         asked.model, asked.needs, asked.wishes, emulates=EMULATED, prompt_tokens=roughly_tokens(chat)
     )
-    caller = _caller(request, asked, urgency_of(chat, request.headers, door.settings))
+    caller = caller_for(request, asked, urgency_of(chat, request.headers, door.settings))
     form = ChatForm(
-        _envelope(request, "chatcmpl", asked, targets),
+        envelope_for(request, "chatcmpl", asked, targets),
         n=chat.n,
         logprobs=chat.logprobs is not None,
         include_usage=asked.include_usage,
@@ -61,7 +51,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         wire=_wire(raw, body, asked, caller, legacy=parsed.legacy_calls),
     )
     deadline = Deadline(caller, lambda: estimate_prompt_tokens(m.content for m in chat.messages))
-    return await _answer(request, asked, events, form, deadline)
+    return await written(request, asked, events, form, deadline)
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -75,34 +65,21 @@ async def completions(request: web.Request) -> web.StreamResponse:
     parsed = parse_completions(await json_body(request))
     asked, first, door = parsed.asked, parsed.completions[0], request[DOOR]
     targets = await request.app[REGISTRY].targets(asked.model, asked.needs, asked.wishes)
-    caller = _caller(request, asked, door.settings.urgency if door.settings else None)
+    caller = caller_for(request, asked, door.settings.urgency if door.settings else None)
     taken_back = not asked.stream and caller.on_deadline is not OnDeadline.PARTIAL
     answers = [
         request.app[DISPATCHER].complete(replace(one, hops=door.hops), targets, caller, streaming=not taken_back)
         for one in parsed.completions
     ]
     form = TextForm(
-        _envelope(request, "cmpl", asked, targets),
+        envelope_for(request, "cmpl", asked, targets),
         n=len(answers) * first.n,
         logprobs=first.logprobs is not None,
         include_usage=asked.include_usage,
     )
     events = answers[0] if len(answers) == 1 else merged(answers, first.n)
     deadline = Deadline(caller, lambda: sum(estimate_tokens(one.text or "") for one in parsed.completions))
-    return await _answer(request, asked, events, form, deadline)
-
-
-def _caller(request: web.Request, asked: Asked, urgency: Urgency | None) -> Caller:
-    door = request[DOOR]
-    return caller_of(
-        request.headers,
-        key_name=door.key,
-        key=door.settings,
-        stream=asked.stream,
-        urgency=urgency or Urgency.INTERACTIVE,
-        now_s=asyncio.get_running_loop().time(),
-        hops=door.hops,
-    )
+    return await written(request, asked, events, form, deadline)
 
 
 def _wire(raw: bytes, body: dict[str, Any], asked: Asked, caller: Caller, *, legacy: bool) -> Wire | None:
@@ -110,38 +87,6 @@ def _wire(raw: bytes, body: dict[str, Any], asked: Asked, caller: Caller, *, leg
     if legacy or caller.on_deadline is OnDeadline.PARTIAL:
         return None
     return Wire("/chat/completions", raw, body, asked.stream, caller.hops)
-
-
-def _envelope(request: web.Request, kind: str, asked: Asked, targets: Sequence[Target]) -> Envelope:
-    """As if the first target answered; `AnswerWriter` corrects it when another one does."""
-    first = targets[0]
-    return Envelope(
-        id=f"{kind}-{request[TRACE].id}",
-        created=int(time.time()),
-        model=first.model,
-        engine=first.engine,
-        ignored=asked.without_effect(first.can),
-    )
-
-
-async def _answer(
-    request: web.Request,
-    asked: Asked,
-    events: AsyncGenerator[Item, None],
-    form: AnswerForm,
-    deadline: Deadline,
-) -> web.StreamResponse:
-    writer = AnswerWriter(
-        asked, events, form, answers=request.app[ANSWERS], trace=request[TRACE], deadline=deadline
-    )
-    if asked.stream:
-        return await writer.stream(request, request.app[SETTINGS].server)
-    return await writer.plain()
-
-
-async def not_built(request: web.Request) -> web.StreamResponse:
-    """A 400, not a 404: behind LiteLLM one 404 shuts the model off for everybody, chats included."""
-    raise EndpointNotBuilt(f"{request.path} is not built yet; use POST /v1/chat/completions.")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -156,8 +101,9 @@ def add_routes(router: web.UrlDispatcher) -> None:
         router.add_get(f"{prefix}/models/{{id:.+}}", get_model, allow_head=False)
         router.add_get(f"{prefix}/health", health)
         router.add_get(f"{prefix}/ready", ready)
-        for path in NOT_BUILT:
-            router.add_post(f"{prefix}{path}", not_built)
+        routes_responses.add(router, prefix)
+        routes_search.add(router, prefix)
+    routes_gemini.add(router)
     router.add_post("/admin/pressure", set_pressure)
     router.add_get("/admin/state", get_state, allow_head=False)
     router.add_get("/metrics", get_metrics, allow_head=False)

@@ -29,11 +29,17 @@ if TYPE_CHECKING:
 WAITS = ("android", "boot_script", "bundle_", "doctor", "fake_adbd", "install", "runit_", "termux_", "token_cli", "tunnel")
 
 
+# Files whose tests run real clients and gateways, in environments of their own (`kit.py`).
+CLIENTS = ("chain_", "client_", "connect_")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = item.path.name.removeprefix("test_")
         if item.path.parent == Path(__file__).parent and name.startswith(WAITS) and not name.startswith("android_resolve"):
             item.add_marker(pytest.mark.waits)
+        if item.path.parent == Path(__file__).parent and name.startswith(CLIENTS):
+            item.add_marker(pytest.mark.clients)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -57,25 +57,6 @@ def test_the_bundles_commands_have_help(command: str, capsys: pytest.CaptureFixt
     assert f"usage: farmhand {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", sorted(cli.PLANNED))
-def test_planned_commands_say_so(
-    command: str, adapter: list[list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One sentence on standard error that names the command and something to use instead."""
-    assert cli.main([command, "--anything"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith(f"farmhand {command} is not built yet: ")
-    assert err.endswith(".\n")
-    assert err.count("\n") == 1
-    assert adapter == []
-
-
-def test_no_command_is_both_built_and_planned() -> None:
-    """A command that gets built leaves the table of planned ones."""
-    assert not cli.ADAPTER_COMMANDS.keys() & cli.PLANNED.keys()
-
-
 def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A typing error ends with status 2, names itself and the commands there are."""
     with pytest.raises(SystemExit) as exit_info:
@@ -97,7 +78,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
-    for command in [*cli.ADAPTER_COMMANDS, *cli.PHONE_COMMANDS, *cli.PLANNED, "status"]:
+    for command in [*cli.ADAPTER_COMMANDS, *cli.PHONE_COMMANDS, "status"]:
         assert command in out
 
 

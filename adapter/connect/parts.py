@@ -22,6 +22,13 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Generate:
+    """A secret of the client's own, of an `EnvFile`: what stands there already stays, else `write.py` makes `prefix` and 32 random characters."""
+
+    prefix: str = "sk-"
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """The value at a path of keys, which are made where they are missing. absent_only: what is there already is the user's and stays."""
 
@@ -52,10 +59,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """A file of `NAME=value` lines. Always private when a value is a `Secret`. export: lines begin with `export`, for shells."""
+    """A file of `NAME=value` lines. Private when a value is a `Secret` or made. export: lines begin with `export`, for shells."""
 
     path: Path
-    variables: tuple[tuple[str, str | Secret], ...]
+    variables: tuple[tuple[str, str | Secret | Generate], ...]
     export: bool = False
 
 

@@ -6,7 +6,7 @@ What needs `gguf` is imported where it is used: a conftest that cannot be import
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.waits)
         if item.path.parent == Path(__file__).parent and name.startswith(CLIENTS):
             item.add_marker(pytest.mark.clients)
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """`tried(client, check)`: this test tries that; the run ends with a table of all of them."""
+
+    def note(client: str, check: str) -> None:
+        record_property("tried", [client, check])
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of clients. What a test noted before it failed counts as failed."""
+    from tests.live.client_table import table
+
+    seen = [
+        (*value, outcome)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, value in getattr(report, "user_properties", [])
+        if name == "tried" and report.when == "call"
+    ]
+    if seen:
+        terminalreporter.section("clients and what was tried with them")
+        for line in table(seen):
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

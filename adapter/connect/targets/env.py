@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapter.connect.parts import Connection, EnvFile, Secret
+from adapter.connect.parts import Connection, EnvFile, Generate, Secret
 from adapter.connect.profile import Profile
 from adapter.connect.truth import Options, Truth, Where
 
@@ -11,7 +11,7 @@ PROFILE = Profile(prompt_tokens=200)
 
 
 def connection(truth: Truth, where: Where, options: Options) -> Connection:
-    variables: tuple[tuple[str, str | Secret], ...] = (
+    variables: tuple[tuple[str, str | Secret | Generate], ...] = (
         ("OPENAI_BASE_URL", truth.base_url),
         ("OPENAI_API_KEY", Secret(truth.key)),
     )

@@ -1,0 +1,21 @@
+"""The table that the client tests end with."""
+
+from __future__ import annotations
+
+from tests.live.client_table import table
+
+
+def test_a_row_for_each_client_and_a_column_for_each_check() -> None:
+    lines = table(
+        [("llm", "stream", "passed"), ("aider", "plain", "passed"), ("aider", "plain", "passed"), ("aider", "stream", "failed")]
+    )
+    assert lines == [
+        "| client | plain | stream   |",
+        "|--------|-------|----------|",
+        "| aider  | ok 2  | 1 FAILED |",
+        "| llm    |       | ok 1     |",
+    ]
+
+
+def test_one_failure_is_not_hidden_by_others_that_passed() -> None:
+    assert "1 FAILED" in table([("llm", "tools", "passed"), ("llm", "tools", "failed")])[-1]

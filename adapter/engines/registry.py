@@ -172,8 +172,10 @@ class Registry:
         cards: tuple[ModelCard, ...] = ()
         try:
             async with asyncio.timeout(ASK_S):
-                cards = tuple(_believed(engine, card) for card in await engine.models())
+                cards = await self._cards(engine)
                 trouble = "" if cards else await self._trouble(engine)
+                if not cards and not trouble:  # it may have come back between the two questions; a 404 would be wrong then
+                    cards = await self._cards(engine)
         except TimeoutError:
             trouble = f"It did not say within {ASK_S:g} s which models it has."
         except Exception:  # an engine's fault, not a client's
@@ -187,6 +189,9 @@ class Registry:
         listing = Listing(engine.name, cards, trouble)
         self._known[engine.name] = _Known(listing, asyncio.get_running_loop().time())
         return listing
+
+    async def _cards(self, engine: Engine) -> tuple[ModelCard, ...]:
+        return tuple(_believed(engine, card) for card in await engine.models())
 
     async def _trouble(self, engine: Engine) -> str:
         health = await engine.health()

@@ -93,7 +93,8 @@ async def test_ten_agents_at_once(known: bool, tries: int) -> None:
     async with pit(known=known) as at:
         table = await agents(at.adapter, COUNT, name=title(f"B, {tries} tries", known), key=AGENTS, tries=tries)
         share = 0.5 if known else FIRST
-        await check(at, table, share=share, within_s=BUDGET_B_S, requests=2, may_be_cut=0 if tries == 1 else 2)
+        # Time runs ten times too fast here: on a machine with other work one tenth of a second late is a second, and who came back is cut.
+        await check(at, table, share=share, within_s=BUDGET_B_S, requests=2, may_be_cut=0 if tries == 1 else 4)
 
 
 @known_or_not

@@ -20,7 +20,9 @@ from adapter.settings import (
     LogSettings,
     ModelSettings,
     OpenaiSettings,
+    ResponsesSettings,
     RouterSettings,
+    SearchSettings,
     ServerSettings,
     StoreSettings,
 )
@@ -30,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS: tuple[type[BaseModel], ...] = (
     ServerSettings, AuthSettings, LogSettings, EchoSettings, InferrlmSettings, LlamaSettings, ModelSettings,
-    StoreSettings, RouterSettings, KeySettings, LocalllmSettings, OpenaiSettings,
+    StoreSettings, RouterSettings, KeySettings, LocalllmSettings, OpenaiSettings, ResponsesSettings, SearchSettings,
     phone.SupervisorSettings, phone.ProxySettings, phone.GatewaySettings, phone.WakeLockSettings, phone.GovernorSettings,
     phone.NotificationSettings,
 )  # fmt: skip

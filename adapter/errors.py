@@ -5,12 +5,14 @@
     |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
     |   +-- NotCapable          400  no engine behind that model name can do what the request needs
     |   +-- LoopDetected        400  the request has passed through this Farmhand before: two route to each other
+    |   +-- PreviousResponseNotFound 400 `previous_response_id`, or what it goes on from in turn, is not kept (a 404 would start LiteLLM's cooldown)
     |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)
     +-- MissingScope            403  the key is known, but not for this
     +-- NotFound                404  no such path
     |   +-- ModelNotFound       404  nobody serves that name
+    |   +-- ResponseNotFound    404  no such answer is kept
     +-- MethodNotAllowed        405  the path exists, the method does not
     +-- BodyTooLarge            413  more bytes than `server.max_body_bytes`
     +-- HeadersTooLarge         431  more header bytes than aiohttp's limits
@@ -105,6 +107,10 @@ class LoopDetected(BadRequest):
     code = "loop_detected"
 
 
+class PreviousResponseNotFound(BadRequest):
+    code = "previous_response_not_found"
+
+
 class EndpointNotBuilt(BadRequest):
     code = "endpoint_not_built"
 
@@ -137,6 +143,10 @@ class NotFound(AdapterError):
 
 class ModelNotFound(NotFound):
     code = "model_not_found"
+
+
+class ResponseNotFound(NotFound):
+    code = "response_not_found"
 
 
 class MethodNotAllowed(AdapterError):

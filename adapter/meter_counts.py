@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from copy import deepcopy
 
+from adapter.access.scopes import gemini_method
 from adapter.chat import Usage
 
 OTHER = "other"
@@ -97,4 +98,6 @@ def path_label(path: str) -> str:
     known = _KNOWN.get(path)
     if known is not None:
         return known
+    if method := gemini_method(path):
+        return f"/models/{{id}}:{method}"
     return "/models/{id}" if path.startswith(_ONE_MODEL) else OTHER

@@ -200,10 +200,22 @@ class SearchSettings(Section):
     """`[search]`: `POST /v1/search/{tool}` and `search.web` of `farmhand mcp`.
 
     url: of a SearXNG that gives JSON (`formats: [html, json]` in its settings). `None`: there is no search. timeout_s: for one search.
+    allow_private: addresses and networks (`192.168.1.20`, `192.168.1.0/24`) that `web.fetch` of `farmhand mcp` may read although they are not public.
     """
 
     url: str | None = None
     timeout_s: Seconds = 15.0
+    allow_private: tuple[str, ...] = ()
+
+    @field_validator("allow_private")
+    @classmethod
+    def _addresses_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                raise ValueError(f"{entry[:60]!r} must be an address like 192.168.1.20 or a network like 192.168.1.0/24") from None
+        return value
 
     @field_validator("url")
     @classmethod

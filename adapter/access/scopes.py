@@ -2,8 +2,8 @@
 
 | scope | paths, each with and without `/v1` |
 |---|---|
-| `chat` | `/chat/completions`, `/completions`, `/responses` and what is below it, `/search/...`, `/tokenize`, `/detokenize`, and Gemini's `/v1beta/models/...` |
-| `embed` | `/embeddings` |
+| `chat` | `/chat/completions`, `/completions`, `/responses` and what is below it, `/search` and what is below it, `/tokenize`, `/detokenize`, Gemini's chats and counts |
+| `embed` | `/embeddings`, Gemini's vectors |
 | `admin` | `/admin/...` |
 | `metrics` | `/metrics` |
 | any key | `/models`, and what is not there |
@@ -25,6 +25,7 @@ NEEDED: Mapping[str, Scope | None] = {
     "/chat/completions": "chat",
     "/completions": "chat",
     "/responses": "chat",
+    "/search": "chat",
     "/tokenize": "chat",
     "/detokenize": "chat",
     "/embeddings": "embed",
@@ -34,21 +35,38 @@ NEEDED: Mapping[str, Scope | None] = {
     "/ready": None,
 }
 
-# Gemini's form: `/v1beta/models/NAME:METHOD`. Without a method it describes models, as `/models` does.
-GEMINI_MODELS = "/v1beta/models/"
+# Gemini's form: `/v1beta/models/NAME:METHOD`. Without a method it describes models, as `/models` does; names may hold
+# colons themselves (`llama3:8b`).
+# Newer clients ask under `/v1`; those given a base URL that ends with `/v1`, as ours does for everybody else, put
+# their version behind it.
+GEMINI_ROOTS = ("/v1beta", "/v1/v1beta", "/v1/v1", "/v1")
+_GEMINI_MODELS = tuple(f"{root}/models/" for root in GEMINI_ROOTS)
+GEMINI_METHODS: Mapping[str, Scope] = {
+    "generateContent": "chat",
+    "streamGenerateContent": "chat",
+    "countTokens": "chat",
+    "embedContent": "embed",
+    "batchEmbedContents": "embed",
+}
 BELOW_CHAT = ("/responses/", "/search/")
 
 
 def needed(path: str) -> Scope | None:
     """The scope that a request for `path` needs; `None`: whichever the key has."""
-    if path.startswith(GEMINI_MODELS) and ":" in path:
-        return "embed" if path.endswith((":embedContent", ":batchEmbedContents")) else "chat"
+    if method := gemini_method(path):
+        return GEMINI_METHODS[method]
     bare = path.removeprefix("/v1")
     if bare.startswith(BELOW_CHAT):
         return "chat"
     if bare == "/admin" or bare.startswith("/admin/"):
         return "admin"
     return NEEDED.get(bare)
+
+
+def gemini_method(path: str) -> str:
+    """The method that a path in Gemini's form ends with; "" for any other path."""
+    name, _, method = path.rpartition(":")
+    return method if name.startswith(_GEMINI_MODELS) and method in GEMINI_METHODS else ""
 
 
 def costs(path: str) -> bool:

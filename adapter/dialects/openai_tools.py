@@ -47,10 +47,11 @@ def parse_tools(given: Mapping[str, Any]) -> AskedTools:
         raise BadRequest("'functions' is the old form of 'tools'; send only one of them.", param="functions")
     if functions:
         return _old_form(given, functions)
-    parsed = _tools([(_function_of(entry, f"tools[{i}]"), f"tools[{i}].function") for i, entry in enumerate(tools)])
+    parsed = functions_of([(_function_of(entry, f"tools[{i}]"), f"tools[{i}].function") for i, entry in enumerate(tools)])
     if "function_call" in given:
         _choice_without_functions(given["function_call"])
-    parallel = boolean(given, "parallel_tool_calls", default=True)
+    # Who names the function wants its one call: Instructor and LangChain read an object of it, and Instructor fails where there are two.
+    parallel = boolean(given, "parallel_tool_calls", default=not isinstance(given.get("tool_choice"), dict))
     choice = _choice(given.get("tool_choice", "auto"), parsed, parallel=parallel)
     return AskedTools(parsed, choice) if parsed else AskedTools()
 
@@ -58,7 +59,7 @@ def parse_tools(given: Mapping[str, Any]) -> AskedTools:
 def _old_form(given: Mapping[str, Any], functions: Sequence[object]) -> AskedTools:
     """One call at most: the old answer has room for no more."""
     entries = [(entry, f"functions[{index}]") for index, entry in enumerate(functions)]
-    tools = _tools(entries)
+    tools = functions_of(entries)
     if given.get("tool_choice", "auto") != "auto":
         raise BadRequest("'tool_choice' belongs to 'tools'; with 'functions' send 'function_call'.", param="tool_choice")
     value = given.get("function_call", "auto")
@@ -96,7 +97,8 @@ def _function_of(entry: object, where: str) -> object:
     return entry.get("function")
 
 
-def _tools(entries: Sequence[tuple[object, str]]) -> tuple[Tool, ...]:
+def functions_of(entries: Sequence[tuple[object, str]]) -> tuple[Tool, ...]:
+    """Functions as they came, each with its place in the request for error texts."""
     tools: dict[str, Tool] = {}
     size = 0
     for entry, where in entries:

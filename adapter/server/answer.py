@@ -18,7 +18,7 @@ from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.deadline import Deadline
-from adapter.server.output import EventStream, Heartbeat, Output
+from adapter.server.output import EVENT_STREAM, EventStream, Heartbeat, Output
 from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+BeforeEnd = Callable[[Finished], Awaitable[None]]
+
 CLIENT_GONE = "client_gone"
 _TOLD = (TextDelta, ReasoningDelta, ToolCallDelta, ChoiceFinished, Finished)
 
@@ -36,7 +38,7 @@ class AnswerWriter:
     """Runs one request on the targets that were found for it, and writes what comes.
 
     events: what the dispatcher says. form: how it looks; an upstream's own bytes are passed on in its place. deadline: when the
-    answer must be complete. Cancelling either method (the client left, with aiohttp's `handler_cancellation`) closes the engine's iterator
+    answer must be complete. before_end: done once the form has the whole answer, before its last words are written. Cancelling either method (the client left, with aiohttp's `handler_cancellation`) closes the engine's iterator
     before the cancellation goes on.
     """
 
@@ -49,6 +51,7 @@ class AnswerWriter:
         answers: Answers,
         trace: Trace,
         deadline: Deadline,
+        before_end: BeforeEnd | None = None,
     ) -> None:
         self._asked = asked
         self._events = events
@@ -56,6 +59,7 @@ class AnswerWriter:
         self._answers = answers
         self._trace = trace
         self._deadline = deadline
+        self._before_end = before_end
         self._relaying = False
         self._silent = True
 
@@ -76,6 +80,8 @@ class AnswerWriter:
             self._note(item)
             match item:
                 case Finished():
+                    if self._before_end is not None:
+                        await self._before_end(item)
                     body = raw or dump(self._form.body(item))
                     return web.Response(body=body, content_type="application/json")
                 case Raw():
@@ -86,9 +92,9 @@ class AnswerWriter:
                     pass
         raise _cut_short()
 
-    async def stream(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
+    async def stream(self, request: web.Request, limits: ServerSettings, content_type: str = EVENT_STREAM) -> web.StreamResponse:
         """Server-sent events. The status waits for the first text, an early failure, or `status_hold_s`."""
-        response = EventStream()
+        response = EventStream(content_type)
         out = Output(request, response, limits.write_stall_s)
         keepalive_s = self._deadline.keepalive_s(limits.keepalive_s)
         async with self._pumped(direct=True) as pump:
@@ -141,6 +147,9 @@ class AnswerWriter:
             pump.engage()
             item = await self._next_or_keepalive(pump, out, keepalive_s)
             self._note(item)
+        if self._before_end is not None:
+            await out.flush()
+            await self._before_end(item)
         for chunk in [] if self._relaying else self._form.closing(item):
             await out.send(self._form.frame(chunk), more=True)
 

@@ -14,8 +14,9 @@ from adapter.dialects.openai_request import Asked
 from adapter.dispatch.items import Item
 from adapter.queueing.patience import caller_of
 from adapter.routing import Target
-from adapter.server.answer import AnswerWriter
+from adapter.server.answer import AnswerWriter, BeforeEnd
 from adapter.server.deadline import Deadline
+from adapter.server.output import EVENT_STREAM
 from adapter.server.state import ANSWERS, DOOR, SETTINGS
 from adapter.server.trace import TRACE
 
@@ -51,10 +52,19 @@ async def written(
     events: AsyncGenerator[Item, None],
     form: AnswerForm,
     deadline: Deadline,
+    content_type: str = EVENT_STREAM,
+    before_end: BeforeEnd | None = None,
 ) -> web.StreamResponse:
+    """content_type: of a stream. before_end: as for `AnswerWriter`."""
     writer = AnswerWriter(
-        asked, events, form, answers=request.app[ANSWERS], trace=request[TRACE], deadline=deadline
+        asked,
+        events,
+        form,
+        answers=request.app[ANSWERS],
+        trace=request[TRACE],
+        deadline=deadline,
+        before_end=before_end,
     )
     if asked.stream:
-        return await writer.stream(request, request.app[SETTINGS].server)
+        return await writer.stream(request, request.app[SETTINGS].server, content_type)
     return await writer.plain()

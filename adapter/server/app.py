@@ -15,10 +15,12 @@ from adapter.access.gate import Gate
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
 from adapter.meter import Meter
+from adapter.responses.store import ResponseStore
 from adapter.routing_types import Target
 from adapter.server.middleware import guarded, put_headers, traced
 from adapter.server.pressing import Pressing
 from adapter.server.routes import add_routes
+from adapter.server.routes_search import searching
 from adapter.server.state import (
     ANSWERS,
     DISPATCHER,
@@ -28,6 +30,7 @@ from adapter.server.state import (
     NEW_ID,
     PRESSING,
     REGISTRY,
+    RESPONSES,
     SETTINGS,
     STARTED_AT,
     Answers,
@@ -62,12 +65,19 @@ def build_app(
     app[INSTANCE] = secrets.token_hex(6)
     app[REGISTRY] = registry or Registry.from_settings(settings, instance=app[INSTANCE])
     app[ANSWERS] = Answers()
+    app[RESPONSES] = ResponseStore(
+        settings.home / "responses",
+        max_bytes=settings.responses.store_mib * 1_048_576,
+        keep_s=settings.responses.keep_days * 86_400,
+        wall=time.time,
+    )
     app[STARTED_AT] = int(time.time())
     app[NEW_ID] = id_factory
     add_routes(app.router)
     app.on_response_prepare.append(put_headers)
     app.cleanup_ctx.append(_counts)
     app.cleanup_ctx.append(_engines)
+    app.cleanup_ctx.append(searching)
     app.on_shutdown.append(_drain)
     return app
 

@@ -78,6 +78,12 @@ def bearer_token(header: str | None) -> str:
     return token.strip()
 
 
+def gemini_authorization(header: str | None, query: str | None) -> str | None:
+    """The key of a Gemini client, from `x-goog-api-key` or `?key=`, as the Authorization header that it stands for."""
+    key = header or query
+    return f"Bearer {key}" if key else None
+
+
 def wrong_key() -> BadKey:
     return BadKey(_needed("Incorrect API key provided."))
 

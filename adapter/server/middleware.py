@@ -13,6 +13,7 @@ from adapter.access.gate import refusal
 from adapter.access.headers import rate_headers
 from adapter.access.holders import NOBODY, Holder
 from adapter.access.scopes import needed
+from adapter.dialects.gemini_errors import is_gemini, render_gemini_error
 from adapter.dialects.hops import HOPS_HEADER, check_hops, parse_hops
 from adapter.dialects.openai_render import dump, render_error
 from adapter.errors import (
@@ -27,7 +28,7 @@ from adapter.errors import (
 )
 from adapter.queueing.headers import queue_headers
 from adapter.server.answer import CLIENT_GONE, as_adapter_error
-from adapter.server.guard import bearer_token, check_host, check_origin, wrong_key
+from adapter.server.guard import bearer_token, check_host, check_origin, gemini_authorization, wrong_key
 from adapter.server.state import DOOR, GATE, INSTANCE, METER, NEW_ID, SETTINGS, STANDING, Door
 from adapter.server.trace import TRACE, Trace
 
@@ -37,13 +38,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # A client's own id is taken over if it is harmless in a header and in a log line.
 _HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GOOGLE_KEY = "X-Goog-Api-Key"
 # What anybody may ask: is it alive, is it ready. Everything else needs the key.
 OPEN_PATHS = frozenset({"/health", "/ready", "/v1/health", "/v1/ready"})
 
 
-def error_response(error: AdapterError) -> web.Response:
-    """The one place where an error becomes a response."""
-    response = web.Response(status=error.status, body=dump(render_error(error)), content_type="application/json")
+def speaks_gemini(request: web.Request) -> bool:
+    """Is this a request in Gemini's form, to be answered so?"""
+    return is_gemini(request.path, keyed=_GOOGLE_KEY in request.headers)
+
+
+def error_response(error: AdapterError, *, gemini: bool = False) -> web.Response:
+    """The one place where an error becomes a response. gemini: in that form."""
+    body = render_gemini_error(error) if gemini else render_error(error)
+    response = web.Response(status=error.status, body=dump(body), content_type="application/json")
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:
@@ -84,7 +92,7 @@ async def _answered(request: web.Request, handler: Handler, trace: Trace) -> web
         if error is not exc:
             logger.error("id=%s failed", trace.id, exc_info=exc)
     trace.finish, trace.code = "error", error.code
-    response = error_response(error)
+    response = error_response(error, gemini=speaks_gemini(request))
     if allow:  # HTTP wants it with every 405
         response.headers["Allow"] = allow
     return response
@@ -175,11 +183,13 @@ _PREFLIGHT = {
 
 
 async def identify(request: web.Request) -> Holder:
-    """Who asks, by the bearer key. Raises `BadKey`, `TokensUnavailable`; where no key is needed, whoever shows none of ours is `NOBODY`.
+    """Who asks, by the bearer key, or by where Gemini's clients put theirs. Raises `BadKey`, `TokensUnavailable`; where no key is needed, whoever shows none of ours is `NOBODY`.
 
     A key for `/admin/...` is always needed.
     """
     header, app = request.headers.get("Authorization"), request.app
+    if header is None and speaks_gemini(request):
+        header = gemini_authorization(request.headers.get(_GOOGLE_KEY), request.query.get("key"))
     if app[SETTINGS].auth.required or needed(request.path) == "admin":
         if holder := await app[GATE].holder(bearer_token(header)):
             return holder

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 FLUSH_BYTES = 16_384
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 class EventStream(web.StreamResponse):
@@ -16,10 +17,10 @@ class EventStream(web.StreamResponse):
 
     _send_headers_immediately = False  # as in `web.Response`
 
-    def __init__(self) -> None:
+    def __init__(self, content_type: str = EVENT_STREAM) -> None:
         super().__init__(
             headers={
-                "Content-Type": "text/event-stream; charset=utf-8",
+                "Content-Type": content_type,
                 "Cache-Control": "no-cache",
                 "X-Accel-Buffering": "no",
             }

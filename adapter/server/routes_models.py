@@ -8,37 +8,45 @@ from typing import Any
 from aiohttp import web
 
 from adapter.dialects.admin_state import render_pressure
+from adapter.dialects.gemini_models import render_gemini_list, render_gemini_model
 from adapter.dialects.openai_render import render_model, render_model_list
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.base import PLAIN_CHAT, Can, Health
 from adapter.errors import BadKey, EngineUnavailable, TokensUnavailable
 from adapter.routing import AUTO, Target, public_models, resolve
 from adapter.server.bodies import json_response
-from adapter.server.middleware import identify
+from adapter.server.middleware import identify, speaks_gemini
 from adapter.server.state import ANSWERS, DISPATCHER, DOOR, INSTANCE, PRESSING, REGISTRY, STARTED_AT
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """`GET /v1/models`: everything that can be asked for now, and `auto`, which shows its first choice."""
-    return json_response(render_model_list(await _models(request)))
+    """`GET /v1/models`: everything that can be asked for now, and `auto`, which shows its first choice. Under `/v1beta` in Gemini's form."""
+    models = await models_of(request)
+    return json_response(render_gemini_list(models) if speaks_gemini(request) else render_model_list(models))
 
 
 async def get_model(request: web.Request) -> web.Response:
     """`GET /v1/models/{id}`. The id may hold slashes."""
-    name = request.match_info["id"]
-    models = await _models(request)
+    model = await described(request, request.match_info["id"])
+    return json_response(render_gemini_model(model) if speaks_gemini(request) else model)
+
+
+async def described(request: web.Request, name: str) -> dict[str, Any]:
+    """The model object of that name. Raises `ModelNotFound`, `EngineUnavailable`."""
+    models = await models_of(request)
     for model in models:
         if model["id"] == name:
-            return json_response(model)
+            return model
     # Raises with the nearest names. `engine/auto` means a chat where there is one.
     targets = await request.app[REGISTRY].targets(name, wishes=PLAIN_CHAT)
     for model in models:
         if _is_target(model, targets[0]):
-            return json_response({**model, "id": name})
+            return {**model, "id": name}
     raise EngineUnavailable(f"The model '{name[:100]}' cannot be described now; its engine cannot be reached.")
 
 
-async def _models(request: web.Request) -> list[dict[str, Any]]:
+async def models_of(request: web.Request) -> list[dict[str, Any]]:
+    """The model objects of everything that can be asked for now, `auto` included."""
     registry = request.app[REGISTRY]
     created = request.app[STARTED_AT]
     # Another Farmhand may be waiting for this list while we would wait for its own.

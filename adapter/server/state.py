@@ -16,6 +16,7 @@ from adapter.dispatch.dispatcher import Dispatcher
 from adapter.engines.registry import Registry
 from adapter.errors import AdapterError, EngineUnavailable
 from adapter.meter import Meter
+from adapter.responses.store import ResponseStore
 from adapter.server.pressing import Pressing
 from adapter.server.pump import EventPump
 from adapter.settings import KeySettings, Settings
@@ -92,6 +93,7 @@ REGISTRY = web.AppKey("registry", Registry)
 ANSWERS = web.AppKey("answers", Answers)
 METER = web.AppKey("meter", Meter)
 PRESSING = web.AppKey("pressing", Pressing)
+RESPONSES = web.AppKey("responses", ResponseStore)
 STARTED_AT = web.AppKey("started_at", int)
 # Stands for this process in the hop header, so that a request that comes round in a circle is known.
 INSTANCE = web.AppKey("instance", str)

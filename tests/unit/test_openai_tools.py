@@ -106,6 +106,10 @@ def test_a_wrong_tool_is_named(tools: object, param: str) -> None:
         ({"tool_choice": "required", "parallel_tool_calls": False}, ToolChoice(ToolMode.REQUIRED, parallel=False)),
         (
             {"tool_choice": {"type": "function", "function": {"name": "f", "x": 1}}},
+            ToolChoice(ToolMode.REQUIRED, "f", parallel=False),
+        ),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": True},
             ToolChoice(ToolMode.REQUIRED, "f"),
         ),
     ],

@@ -53,11 +53,13 @@ class Running:
 
 
 @contextmanager
-def running(command: list[str], env: dict[str, str] | None = None) -> Iterator[Running]:
+def running(command: list[str], env: dict[str, str] | None = None, *, stdin: bool = False) -> Iterator[Running]:
+    """stdin: its standard input is a pipe."""
     process = subprocess.Popen(
         command,
         cwd=REPO,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+        stdin=subprocess.PIPE if stdin else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,6 +81,8 @@ def running(command: list[str], env: dict[str, str] | None = None) -> Iterator[R
             reader.join(5)
             assert process.stdout is not None
             process.stdout.close()
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 @dataclass

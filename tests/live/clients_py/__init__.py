@@ -1,0 +1,1 @@
+"""Programs that run in the environments of the clients; their imports are not those of the project."""

@@ -60,6 +60,7 @@ class ServerSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8888
     status_hold_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     keepalive_s: Seconds = 5.0
+    plain_hold_s: Seconds = 120.0
     write_stall_s: Seconds = 60.0
     body_s: Seconds = 60.0
     drain_s: Annotated[float, Field(ge=0, le=600)] = 5.0
@@ -189,7 +190,7 @@ class StoreSettings(Section):
 class ResponsesSettings(Section):
     """`[responses]`: the answers of `POST /v1/responses` that `previous_response_id` may go on from, in `responses/` of the state folder.
 
-    store_mib: disk space for all of them; the oldest make room. `0`: none is kept. keep_days: how long, as OpenAI does.
+    store_mib: disk space for all of them; those not used for longest make room. `0`: none is kept. keep_days: since their last use.
     """
 
     store_mib: Annotated[int, Field(ge=0, le=65_536)] = 64

@@ -18,7 +18,7 @@ from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.deadline import Deadline
-from adapter.server.output import EVENT_STREAM, EventStream, Heartbeat, Output
+from adapter.server.output import EVENT_STREAM, EventStream, Heartbeat, Output, PlainAnswer
 from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
@@ -38,8 +38,8 @@ class AnswerWriter:
     """Runs one request on the targets that were found for it, and writes what comes.
 
     events: what the dispatcher says. form: how it looks; an upstream's own bytes are passed on in its place. deadline: when the
-    answer must be complete. before_end: done once the form has the whole answer, before its last words are written. Cancelling either method (the client left, with aiohttp's `handler_cancellation`) closes the engine's iterator
-    before the cancellation goes on.
+    answer must be complete. before_end: done once the form has the whole answer, before its last words are written. Cancelling either method
+    (the client left, with aiohttp's `handler_cancellation`) closes the engine's iterator before the cancellation goes on.
     """
 
     def __init__(
@@ -63,18 +63,44 @@ class AnswerWriter:
         self._relaying = False
         self._silent = True
 
-    async def plain(self) -> web.Response:
-        """Collect the whole answer. Any failure becomes its own status: nothing has been sent."""
+    async def plain(self, request: web.Request, limits: ServerSettings) -> web.StreamResponse:
+        """Collect the whole answer. Any failure becomes its own status, as long as none has been sent.
+
+        After `plain_hold_s` the status goes out and spaces follow, which JSON allows in front: Node's `fetch` gives up on 300 s without a byte
+        (`protocols/clients.md` 6). Then a failure can only be told by breaking the connection off, which every client reports or retries.
+        """
+        response = PlainAnswer()
+        out = Output(request, response, limits.write_stall_s)
         async with self._pumped(direct=not self._deadline.partial) as pump:
             with self._deadline.watching(pump):
                 try:
-                    return await self._collected(self._deadline.items(pump))
+                    async with Heartbeat(out, lambda: (b" ",), limits.keepalive_s, first_s=limits.plain_hold_s):
+                        body = await self._collected(self._deadline.items(pump))
                 except asyncio.CancelledError:
                     if (error := pump.why_cancelled()) is None:
                         raise
-                    raise error from None
+                    return self._broken_off(out, response, error)
+                except Exception as exc:  # noqa: BLE001 - told to the client, logged in full
+                    return self._broken_off(out, response, exc)
+        if not out.opened:
+            return web.Response(body=body, content_type="application/json")
+        try:
+            await out.finish(body)
+        except ConnectionResetError:
+            self._trace.finish = CLIENT_GONE
+        return response
 
-    async def _collected(self, items: AsyncIterator[Item]) -> web.Response:
+    def _broken_off(self, out: Output, response: web.StreamResponse, exc: Exception) -> web.StreamResponse:
+        """Raises it where it has a status of its own yet."""
+        if not out.opened:
+            raise exc from None
+        error = as_adapter_error(exc)
+        logger.error("id=%s failed after its status was sent code=%s", self._trace.id, error.code, exc_info=None if error is exc else exc)
+        self._trace.finish, self._trace.code = "error", error.code
+        out.abort()
+        return response
+
+    async def _collected(self, items: AsyncIterator[Item]) -> bytes:
         raw = b""
         async for item in items:
             self._note(item)
@@ -82,8 +108,7 @@ class AnswerWriter:
                 case Finished():
                     if self._before_end is not None:
                         await self._before_end(item)
-                    body = raw or dump(self._form.body(item))
-                    return web.Response(body=body, content_type="application/json")
+                    return raw or dump(self._form.body(item))
                 case Raw():
                     raw = item.data
                 case TextDelta() | ReasoningDelta() | ToolCallDelta() | ChoiceFinished():

@@ -67,4 +67,4 @@ async def written(
     )
     if asked.stream:
         return await writer.stream(request, request.app[SETTINGS].server, content_type)
-    return await writer.plain()
+    return await writer.plain(request, request.app[SETTINGS].server)

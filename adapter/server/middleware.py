@@ -104,8 +104,8 @@ def _own_words(exc: web.HTTPException, request: web.Request) -> AdapterError:
         case 404:
             return NotFound(
                 f"There is no {request.path[:200]} here; this version serves /v1/chat/completions, "
-                "/v1/completions, /v1/embeddings, /v1/models, /tokenize, /detokenize, /health, /ready, /metrics and "
-                "/admin."
+                "/v1/responses, /v1/completions, /v1/embeddings, /v1/models, /v1/search, /v1beta/models, /tokenize, "
+                "/detokenize, /health, /ready, /metrics and /admin."
             )
         case 405:
             allowed = exc.headers.get("Allow", "another method")
@@ -176,7 +176,7 @@ def _let_in(request: web.Request, holder: Holder) -> None:
 
 
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, *",
     "Access-Control-Max-Age": "600",
 }

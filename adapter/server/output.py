@@ -27,6 +27,15 @@ class EventStream(web.StreamResponse):
         )
 
 
+class PlainAnswer(web.StreamResponse):
+    """A whole answer that took so long that its status went ahead."""
+
+    _send_headers_immediately = False
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Content-Type": "application/json; charset=utf-8"})
+
+
 class Output:
     """Small chunks are gathered; a client that reads nothing for `stall_s` is gone. The first thing that is written opens the response."""
 
@@ -63,6 +72,11 @@ class Output:
         data, self._waiting = bytes(self._waiting) + last, bytearray()
         await self._write(data, end=True)
 
+    def abort(self) -> None:
+        """Break the connection off: a clean end would pass for a whole answer."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
     async def flush(self) -> None:
         if self._waiting:
             data, self._waiting = bytes(self._waiting), bytearray()
@@ -87,8 +101,7 @@ class Output:
             async with asyncio.timeout(self._stall_s):
                 await writing
         except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self.abort()
             raise ConnectionResetError("the client stopped reading") from None
 
 

@@ -58,6 +58,8 @@ def opened(error: AdapterError = BROKE, cooldown_time: float = 10.0) -> Breakers
         ("TokensUnavailable", Verdict.NONE),
         ("NotFound", Verdict.NONE),
         ("ModelNotFound", Verdict.NONE),
+        ("PreviousResponseNotFound", Verdict.NONE),
+        ("ResponseNotFound", Verdict.NONE),
         ("MethodNotAllowed", Verdict.NONE),
         ("BodyTooLarge", Verdict.NONE),
         ("HeadersTooLarge", Verdict.NONE),

@@ -30,6 +30,8 @@ TABLE = [
     ("TokensUnavailable", "InternalServer", 0),
     ("NotFound", "BadRequest", 1),
     ("ModelNotFound", "BadRequest", 1),
+    ("PreviousResponseNotFound", "BadRequest", 1),
+    ("ResponseNotFound", "BadRequest", 1),
     ("MethodNotAllowed", "BadRequest", 1),
     ("BodyTooLarge", "BadRequest", 1),
     ("HeadersTooLarge", "BadRequest", 1),

@@ -27,8 +27,8 @@ from adapter.settings import (
 )
 
 ENV_PREFIX = "FARMHAND_"
-# Read by this module's own functions, not keys of the file.
-ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME"})
+# Read by this module's own functions, or a client's key for `farmhand connect` and the tunnel; not keys of the file.
+ENV_PLACES = frozenset({"FARMHAND_CONFIG", "FARMHAND_HOME", "FARMHAND_KEY"})
 
 SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,

@@ -29,6 +29,13 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """A value of an `EnvFile` where there is none yet; what stands there already is the user's and stays."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """The value at a path of keys, which are made where they are missing. absent_only: what is there already is the user's and stays."""
 
@@ -62,7 +69,7 @@ class EnvFile:
     """A file of `NAME=value` lines. Private when a value is a `Secret` or made. export: lines begin with `export`, for shells."""
 
     path: Path
-    variables: tuple[tuple[str, str | Secret | Generate], ...]
+    variables: tuple[tuple[str, str | Secret | Generate | Default], ...]
     export: bool = False
 
 

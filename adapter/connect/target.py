@@ -15,7 +15,7 @@ from adapter.connect.truth import Options, Truth, Where
 class Target(Protocol):
     """What a module of `targets/` has, at its top level.
 
-    PROFILE: what the client sends.
+    PROFILE: what the client sends. Where it also has a whole number DEADLINE_S or a RATE (`60/min`), the token that is made for the client has them.
     """
 
     PROFILE: Profile

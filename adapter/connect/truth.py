@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adapter.connect.upstreams import Upstream
 
 # The names by which configurations refer to the server, so that neither address nor key stands in them (`design.md`, names on the outside).
 URL_VARIABLE = "NEURAL_FARM_BASE_URL"
@@ -19,7 +23,7 @@ class Model:
     """One entry of `GET /v1/models`.
 
     id: what clients ask for. context_tokens: prompt and answer together; 0: not known. max_output_tokens: of an answer; 0: not known.
-    can: what the model does by itself, emulated: what is done around it, in the words of `adapter.engines.base.Can` ("chat", "tools", "output",
+    can: what the model does by itself, emulated: what is done around it, in the words of `adapter.engines.base.Can` ("chat", "tools", "response_format",
     "vision", "embeddings" ...).
     """
 
@@ -77,10 +81,14 @@ class Where:
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the person asked for besides the name. file: the client's file, where it is not in its usual place. phones: base URLs of further adapters
-    (`--phone`), for who can use several. small: made for a small context, at the cost of abilities (`--small`). proxied: the base URL is that of a LiteLLM proxy.
+    (`--phone`), for who can use several; farm: what is true of each, in the same order. small: made for a small context, at the cost of abilities
+    (`--small`). proxied: the base URL is that of a LiteLLM proxy. upstreams: `[[proxy.upstream]]` of the configuration; port: of `[proxy]`.
     """
 
     file: Path | None = None
     phones: tuple[str, ...] = ()
     small: bool = False
     proxied: bool = False
+    farm: tuple[Truth, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
+    port: int = 4000

@@ -61,10 +61,18 @@ APP_HARBOUR = {
     "function_calling": f'<tool_call>{{"name": "Harbour", "arguments": {HARBOUR}}}</tool_call>',
 }
 
+# A key that may ask once a second.
+HURRIED = "sk-hurried-0123456789"
+
 CONFIG = """
 [router]
 disable_cooldowns = true
 retry_policy = {{ InternalServerErrorRetries = 0 }}
+
+[[key]]
+name = "hurried"
+key = "{hurried}"
+rate = "1/s"
 
 [[engine]]
 name = "demo"
@@ -223,7 +231,7 @@ def farm(folder: Path) -> Iterator[Farm]:
     app = FakeInferrLM("C", engine=FakeModelRuntime())
     phone = FakeLocalLLM(reply=phone_says)
     with _thread() as loop, _inside(loop, upstream), _inside(loop, app), _inside(loop, phone):
-        config = CONFIG.format(folder=folder, app=app.url, phone=phone.url, upstream=upstream.url)
+        config = CONFIG.format(folder=folder, hurried=HURRIED, app=app.url, phone=phone.url, upstream=upstream.url)
         with adapter(home, config) as served:
             yield Farm(served, upstream, app, phone)
 

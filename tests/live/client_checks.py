@@ -1,4 +1,4 @@
-"""One check each, of any client whose program in `clients_py/` answers to these jobs: `plain`, `stream`, `tools`, `wrong_key`, `timed`, `begin`, `leave`.
+"""One check each, of any client whose program in `clients_py/` answers to these jobs: `plain`, `stream`, `tools`, `wrong_key`, `begin`, `leave`.
 
 Each asserts what the person before that client would notice.
 """

@@ -23,23 +23,18 @@ from tests.live.client_cases import (
     Farm,
     client,
     farm,
+    litellm,
     sdks,
-)
-from tests.live.client_cases import (
-    LITELLM as LITELLM_SDK,
 )
 from tests.live.client_checks import harbour
 from tests.live.js_cases import js_client
 from tests.live.js_cases import sdks as js_sdks
-from tests.live.kit import python_env
 
 Tried = Callable[[str, str], None]
 
 SDK, LANGCHAIN, PYDANTIC, LITELLM, JS = "openai-python", "langchain", "pydantic-ai", "LiteLLM SDK", "OpenAI JS"
 WHO = (SDK, LANGCHAIN, PYDANTIC)
 CHECK = "responses"
-# `litellm.responses` does not work without it, whatever it is asked (`protocols/clients.md` 10).
-MCP = "mcp>=2.2"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +51,7 @@ def sdk(served: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clie
 
 @pytest.fixture(scope="module")
 def lite(served: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with client(python_env("py-litellm-mcp", *LITELLM_SDK, MCP), "run_responses_litellm", served, tmp_path_factory.mktemp("home")) as running:
+    with client(litellm(), "run_responses_litellm", served, tmp_path_factory.mktemp("home")) as running:
         yield running
 
 

@@ -13,12 +13,15 @@ from adapter.connect.truth import Options, Truth, Where
 # Seen on the wire of 0.3.4: 141 tokens of messages and two tools of its own, 111; each tool of an MCP server comes on top.
 PROFILE = Profile(prompt_tokens=252, tools=2, byte_s=300.0, needs_tools=True)
 
+# What an agent of one person needs, and no more (see the notes).
+RATE = "60/min"
+
 NOTES = (
     "Start it with `npx @huggingface/tiny-agents run ./agent.json`; a folder with agent.json and AGENTS.md has a prompt of its own.",
     'Its tools are those of the MCP servers in `servers`, for example {"type": "stdio", "command": "farmhand", "args": ["mcp"]}.',
     # Seen with 0.3.4: 350 requests a second.
     "While the phone says 503 (its app is closed, or it is busy) the JavaScript program asks again without a pause until you end it. "
-    + "A key with a rate ends that by itself: `farmhand token new tiny-agents --rate 60/min`, and that token as --key.",
+    + f"The token that --write makes has a rate of {RATE}, which ends that by itself; for another key: rate = \"{RATE}\" in its [[key]].",
     "After an answer that used a tool it asks once more and reads only the beginning; the phone works on that as well.",
 )
 NO_TOOLS = "The model cannot call tools, without which an agent only talks."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dialog
@@ -20,7 +21,12 @@ TIDE = {
     "function": {
         "name": "tide",
         "description": "When high water is.",
-        "parameters": {"type": "object", "properties": {"place": {"type": "string", "enum": ["Cuxhaven", "Emden"]}}, "required": ["place"], "additionalProperties": False},
+        "parameters": {
+            "type": "object",
+            "properties": {"place": {"type": "string", "enum": ["Cuxhaven", "Emden"]}},
+            "required": ["place"],
+            "additionalProperties": False,
+        },
     },
 }
 left: list[Any] = []
@@ -49,7 +55,7 @@ def stream(model: str, text: str) -> Any:
         deltas = [event.delta for event in events if event.type == "content.delta"]
         final = events.get_final_completion()
     assert "".join(deltas) == final.choices[0].message.content
-    return {"pieces": len(deltas), "text": final.choices[0].message.content, "finish": final.choices[0].finish_reason, "total": final.usage.total_tokens}
+    return {"pieces": len(deltas), "text": "".join(deltas), "total": final.usage.total_tokens}
 
 
 async def _a_stream(model: str, text: str) -> Any:
@@ -102,6 +108,13 @@ def models() -> Any:
     return [model.id for model in client.models.list()]
 
 
+def at_once(model: str, text: str, key: str) -> Any:
+    """Two questions at the same moment."""
+    with openai.OpenAI(api_key=key) as other, ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda _: other.chat.completions.create(model=model, messages=messages(text)), range(2))
+        return [answer.choices[0].message.content for answer in answers]
+
+
 def begin(model: str, text: str) -> Any:
     """Reads a stream until its first words."""
     stream = client.chat.completions.create(model=model, messages=messages(text), stream=True)
@@ -132,6 +145,6 @@ def leave_plain() -> Any:
 dialog.serve(
     {
         check.__name__: check
-        for check in (plain, stream, async_stream, tools, schema, embeddings, wrong_key, models, begin, leave, begin_plain, leave_plain)
+        for check in (plain, stream, async_stream, tools, schema, embeddings, wrong_key, models, at_once, begin, leave, begin_plain, leave_plain)
     }
 )

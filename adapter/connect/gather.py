@@ -23,6 +23,7 @@ from adapter.settings import Settings, is_loopback, local_url
 KEY_FROM = "FARMHAND_KEY"
 # For a server of somebody else's on this machine that asks for none: clients insist on something.
 NO_KEY = "none"
+PROXY = "litellm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def gather(wanted: Wanted, env: Mapping[str, str], stdin: TextIO) -> Gathered:
     model = _model(server, wanted.model)
     where = _where(settings, env)
     phones = tuple(_normal("--phone", url) for url in wanted.phones)
-    upstreams, port = farm.proxy_section(configuration.config_path(env), base_urls=(server.base_url, *phones))
+    upstreams, port = Options().upstreams, Options().port
+    if wanted.name == PROXY:  # what is wrong in that section is nobody else's matter
+        upstreams, port = farm.proxy_section(configuration.config_path(env), base_urls=(server.base_url, *phones))
     key, key_is, lent = _client_key(wanted, server, settings, given)
     options = Options(
         file=wanted.file, phones=phones, small=wanted.small, proxied=server.proxied, upstreams=upstreams, port=port,

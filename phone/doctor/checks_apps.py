@@ -42,12 +42,17 @@ def _node(facts: Facts) -> Iterator[Finding]:
     elif not any(low <= node.version < high for low, high in NODES):
         wrong = f"node is {version}; openclaw wants 24.16 or later of 24, or 26.1 or later."
         yield warn("node", wrong, "The gateway may not start.", "pkg install nodejs-lts", "11")
+    elif not node.configured:
+        wrong = "openclaw has no configuration."
+        yield fail("openclaw-config", wrong, "The gateway does not start.", "farmhand connect openclaw --write", "11")
+    elif node.network_error and node.guarded:
+        yield ok("node", f"node {version} suits openclaw; its service answers for what Android keeps from it.", "11")
     elif node.network_error:
         yield warn(
             "node-network",
             f"node cannot list network interfaces: {node.network_error}.",
-            "The gateway crashes at its start unless a preloaded script guards that call; on the laptop it does not.",
-            f"set enabled = false in [gateway] of {facts.places.config}, and run openclaw on the laptop",
+            "The gateway crashes at its start, since the script that guards that call is missing; on the laptop it does not.",
+            f"sh {facts.places.root}/scripts/install, or set enabled = false in [gateway] and run openclaw on the laptop",
             "11",
             Where.SETTINGS,
         )

@@ -79,10 +79,25 @@ class PythonFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """Of the gateway. version: (24, 18, 0), empty if there is none. network_error: what `os.networkInterfaces()` throws, "" if nothing."""
+    """Of the gateway. version: (24, 18, 0), empty if there is none. network_error: what `os.networkInterfaces()` throws, "" if nothing.
+    guarded: what answers in its place is there (`termux/openclaw-guard.cjs`). configured: OpenClaw has its file.
+    """
 
     version: tuple[int, ...] = ()
     network_error: str = ""
+    guarded: bool = False
+    configured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyFacts:
+    """Of litellm/ in the state folder. wants_master_key: its config.yaml refers to it. base_url: where it asks this phone's server, by env.local; "" if that
+    does not say."""
+
+    has_config: bool = False
+    wants_master_key: bool = False
+    has_master_key: bool = False
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +138,7 @@ class Facts:
     phantoms: str = ""
     python: PythonFacts = PythonFacts()
     node: NodeFacts | None = None
+    proxy: ProxyFacts | None = None
     engine_model: str | None = None
     engine_problem: str = ""
     adapter: Mapping[str, Any] | None = None

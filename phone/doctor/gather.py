@@ -100,6 +100,7 @@ def gather(places: Places, env: Mapping[str, str], commands: Runs, *, on_phone: 
         phantoms=_result(asked.phantoms, ""),
         python=asked.python.result(),
         node=_result(asked.node, None),
+        proxy=gather_files.proxy(places),
         engine_model=engine_model,
         engine_problem=engine_problem,
         adapter=said,
@@ -147,7 +148,7 @@ def _ask(
         pool.submit(_phantoms, commands),
         pool.submit(_api, places, env, commands),
         pool.submit(_jobs, places, commands),
-        pool.submit(_node, commands) if settings is not None and settings.gateway.enabled else None,
+        pool.submit(_node, places, commands) if settings is not None and settings.gateway.enabled else None,
     )
 
 
@@ -203,7 +204,7 @@ def _jobs(places: Places, commands: Runs) -> tuple[Job, ...] | None:
     return None if isinstance(found, Problem) else found
 
 
-def _node(commands: Runs) -> NodeFacts:
+def _node(places: Places, commands: Runs) -> NodeFacts:
     """Its version, and whether it may list network interfaces, which Android 13 and later forbid (`facts/termux.md` 11)."""
     script = "console.log(process.version); require('os').networkInterfaces()"
     done = commands(["node", "-e", script], limit_s=COMMAND_S)
@@ -211,7 +212,12 @@ def _node(commands: Runs) -> NodeFacts:
     if version is None:
         return NodeFacts()
     error = re.search(r"^\w*Error.*: .*", done.err, re.MULTILINE)
-    return NodeFacts(tuple(map(int, version.groups())), "" if done.ok else termux_answers.quoted(error[0] if error else done.err))
+    return NodeFacts(
+        tuple(map(int, version.groups())),
+        "" if done.ok else termux_answers.quoted(error[0] if error else done.err),
+        guarded=(places.prefix / "libexec" / "farmhand" / "openclaw-guard.cjs").exists(),
+        configured=(places.user / ".openclaw" / "openclaw.json").exists(),
+    )
 
 
 def _adapter(places: Places, commands: Runs) -> tuple[dict[str, Any] | None, str]:

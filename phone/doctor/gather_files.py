@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from phone.bundle.report import ago
-from phone.doctor.facts import BootFacts, DaemonFacts, Ensured, ServiceFacts
+from phone.doctor.facts import BootFacts, DaemonFacts, Ensured, ProxyFacts, ServiceFacts
 from phone.places import Places
 from phone.runit import DAEMON, Runsv
 from phone.sense import Process
@@ -180,6 +180,19 @@ def engine(places: Places) -> tuple[str | None, str]:
     return found[2], "" if os.access(found[2], os.R_OK) else f"{found[2]}, the ENGINE_MODEL of {file}, cannot be read"
 
 
+def proxy(places: Places) -> ProxyFacts:
+    """What stands in the proxy's two files, as its run script reads them."""
+    folder = places.state / "litellm"
+    values = dict(re.findall(r"^[ \t]*(?:export )?(\w+)=['\"]?([^'\"\n]*)", _text(folder / "env.local"), re.MULTILINE))
+    config = folder / "config.yaml"
+    return ProxyFacts(
+        os.access(config, os.R_OK),
+        "os.environ/LITELLM_MASTER_KEY" in _text(config),
+        bool(values.get("LITELLM_MASTER_KEY")),
+        values.get("NEURAL_FARM_BASE_URL", ""),
+    )
+
+
 def disk_free(path: Path) -> int | None:
     while not path.exists() and path != path.parent:
         path = path.parent
@@ -190,7 +203,8 @@ def disk_free(path: Path) -> int | None:
 
 
 def modes(places: Places) -> dict[str, int]:
-    private = (places.state, places.key_file, places.state / "token-secret", places.state / "tokens.json")
+    tokens = (places.state / "token-secret", places.state / "tokens.json")
+    private = (places.state, places.key_file, *tokens, places.state / "litellm" / "env.local")
     return {str(path): path.stat().st_mode & 0o777 for path in private if path.exists()}
 
 

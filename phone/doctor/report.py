@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from phone.doctor import checks_apps, checks_boot, checks_phone, checks_runit, checks_server, checks_termux
+from phone.doctor import (
+    checks_apps,
+    checks_boot,
+    checks_phone,
+    checks_proxy,
+    checks_runit,
+    checks_server,
+    checks_termux,
+)
 from phone.doctor.facts import Facts
 from phone.doctor.finding import Finding, Level, Where
 
@@ -24,6 +32,7 @@ ON_PHONE: tuple[Check, ...] = (
     checks_runit.check_exits,
     checks_runit.check_logs,
     checks_apps.check_programs,
+    checks_proxy.check_proxy,
     checks_boot.check_boot,
     checks_boot.check_job,
     checks_phone.check_api,

@@ -11,6 +11,7 @@ from install_steps import android, packages
 from install_steps.disk import Book, Stage, keep_aside, look, read_sources, read_text
 from install_steps.engine import LLAMA, NONE, Setup, engine_files, make_key, setup
 from install_steps.failure import InstallFailed
+from install_steps.litellm import LiteLLM
 from install_steps.lock import alone
 from install_steps.plan import Plan, plan
 from install_steps.report import Report
@@ -68,6 +69,7 @@ class Installation:
             self.runit.retire(folder)
         self._packages()
         self._environment()
+        self._proxy()
         self._key()
         self._files(stage)
         stage.clear()
@@ -96,6 +98,11 @@ class Installation:
             self.report.done("services", "stopped while .venv is made anew")
             self.runit.stop_all()
         setup(what, self.here, self.book, self.report, self.lock_fd)
+
+    def _proxy(self) -> None:
+        """Optional, and mostly not to be had on a phone."""
+        if _setting(self.here.places.config, "proxy", "enabled") is True:
+            LiteLLM(self.root, self.prefix).install(self.report)
 
     def _key(self) -> None:
         if not self.here.places.key_file.exists():

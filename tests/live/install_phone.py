@@ -84,6 +84,8 @@ case "$*" in
     *"-m phone supervise"*) exec sleep 3600 ;;
     *"-m pip install"*llama-cpp-python*) [ -e "@TMP@/builds" ] || { echo "ninja: build stopped"; exit 1; } ;;
     *"-m pip install"*) ;;
+    *"-m venv"*/.cache/litellm) [ -e "@TMP@/litellm" ] || { echo "ERROR: no wheel of litellm for this platform"; exit 1; }
+        mkdir -p "$3/bin" && cp "@TMP@/litellm" "$3/bin/litellm" && cp "@TMP@/litellm" "$3/bin/python" ;;
     *) exec "$REAL" "$@" ;;
 esac
 """

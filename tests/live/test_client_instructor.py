@@ -24,7 +24,7 @@ from tests.live.client_cases import (
     instructor,
 )
 
-NAME = "instructor"
+NAME = "Instructor"
 Tried = Callable[[str, str], None]
 ASK = "Describe the harbour."
 BY_CALL = ("TOOLS", "TOOLS_STRICT", "FUNCTIONS")

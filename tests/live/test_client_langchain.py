@@ -25,7 +25,7 @@ from tests.live.client_cases import (
     sdks,
 )
 
-NAME = "langchain"
+NAME = "LangChain"
 Tried = Callable[[str, str], None]
 
 

@@ -23,7 +23,7 @@ from tests.live.client_cases import (
     litellm,
 )
 
-NAME = "litellm-sdk"
+NAME = "LiteLLM SDK"
 Tried = Callable[[str, str], None]
 
 

@@ -29,7 +29,7 @@ from tests.live.client_cases import (
     sdks,
 )
 
-NAME = "openai-python"
+NAME = "OpenAI Python"
 Tried = Callable[[str, str], None]
 
 

@@ -25,7 +25,7 @@ from tests.live.client_cases import (
     sdks,
 )
 
-NAME = "pydantic-ai"
+NAME = "Pydantic AI"
 Tried = Callable[[str, str], None]
 
 

@@ -32,7 +32,7 @@ from tests.live.js_cases import sdks as js_sdks
 
 Tried = Callable[[str, str], None]
 
-SDK, LANGCHAIN, PYDANTIC, LITELLM, JS = "openai-python", "langchain", "pydantic-ai", "LiteLLM SDK", "OpenAI JS"
+SDK, LANGCHAIN, PYDANTIC, LITELLM, JS = "OpenAI Python", "LangChain", "Pydantic AI", "LiteLLM SDK", "OpenAI JS"
 WHO = (SDK, LANGCHAIN, PYDANTIC)
 CHECK = "responses"
 

@@ -160,8 +160,11 @@ def test_sv_start_of_one_that_never_gets_ready(runit_phone: TermuxPrefix) -> Non
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("farmhand-litellm", "litellm is not installed. It is optional: set enabled = false in [proxy], or install it"),
-        ("farmhand-openclaw", "openclaw is not installed. It is optional: set enabled = false in [gateway], or install it"),
+        ("farmhand-litellm", "litellm is not installed. It is optional: set enabled = false in [proxy], or type in the folder of Farmhand: sh scripts/install"),
+        (
+            "farmhand-openclaw",
+            "openclaw is not installed. It is optional: set enabled = false in [gateway], or type: pkg install nodejs-lts && npm install -g openclaw",
+        ),
         ("farmhand-engine", "llama-server is not installed. Type: pkg install llama-cpp"),
     ],
 )
@@ -179,16 +182,17 @@ def test_the_proxy_and_the_gateway(runit_phone: TermuxPrefix) -> None:
     runit_phone.places.config.write_text("[proxy]\nport = 4123\n[gateway]\nport = 18123\n")
     says = 'echo "args $*"; echo "base $NEURAL_FARM_BASE_URL bonjour $OPENCLAW_DISABLE_BONJOUR"; exec sleep 1000\n'
     runit_phone.command_file("openclaw", says)
+    runit_phone.write(runit_phone.places.user / ".openclaw" / "openclaw.json", "{}\n", 0o600)
     runit_phone.write(runit_phone.places.root / ".cache" / "litellm" / "bin" / "litellm", f"#!@PREFIX@/bin/sh\n{says}")
     runit_phone.start_daemon()
     assert runit_phone.runsv.up("farmhand-litellm").ok and runit_phone.runsv.up("farmhand-openclaw").ok
-    runit_phone.wait_for_log("farmhand-openclaw", "args gateway --port 18123\n")
+    runit_phone.wait_for_log("farmhand-openclaw", "args gateway run --port 18123 --bind loopback\n")
     runit_phone.wait_for_log("farmhand-openclaw", "base http://127.0.0.1:8888/v1 bonjour 1\n")
     config = runit_phone.places.state / "litellm" / "config.yaml"
     runit_phone.wait_for_log("farmhand-litellm", f"{config} is missing")
     runit_phone.write(config, "model_list: []\n")
     runit_phone.write(runit_phone.places.run / "gateway.env", "OTHER=x\nNEURAL_FARM_BASE_URL=http://127.0.0.1:4123/v1\n", 0o600)
-    runit_phone.wait_for_log("farmhand-litellm", f"args --config {config} --host 127.0.0.1 --port 4123\n")
+    runit_phone.wait_for_log("farmhand-litellm", f"args --config {config} --host 127.0.0.1 --num_workers 1 --port 4123\n")
     assert runit_phone.runsv.restart("farmhand-openclaw", 5).ok
     runit_phone.wait_for_log("farmhand-openclaw", "base http://127.0.0.1:4123/v1 bonjour 1\n")
 

@@ -112,7 +112,9 @@ def test_the_settings_of_one_phone() -> None:
         "fallbacks": [],
         "model_group_alias": {"lab/Qwen3:14b": {"model": "qwen3-14b", "hidden": True}},
     }
-    assert config["litellm_settings"] == {"drop_params": True, "telemetry": False, "json_logs": True, "request_timeout": 900}
+    assert config["litellm_settings"] == {
+        "drop_params": True, "telemetry": False, "json_logs": True, "disable_hf_tokenizer_download": True, "request_timeout": 900,
+    }  # fmt: skip
     assert config["general_settings"] == {"master_key": "os.environ/LITELLM_MASTER_KEY"}
 
 

@@ -21,7 +21,7 @@ PROFILE = Profile(
 TOKEN_VARIABLE = "CLAWDBOT_GATEWAY_TOKEN"
 WARNS_BELOW = 32_000
 
-# Its workspace files are as large as OpenClaw's: 4,500 tokens more.
+# Sizes of 8.4; what it reckons itself is estimated, as is its share for workspace files: as large as OpenClaw's, 4,500 tokens more.
 _NO_FILES = ((("agents", "defaults", "skipBootstrap"), True),)
 FORMS = (
     claw.Form("full", 12_700, 17_000),

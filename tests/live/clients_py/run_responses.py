@@ -264,7 +264,7 @@ def events(model: str, text: str) -> Any:
     return {"seen": seen, "raised": raised}
 
 
-WHO: Any = {"openai-python": Sdk(), "langchain": LangChain(), "pydantic-ai": PydanticAi()}
+WHO: Any = {"OpenAI Python": Sdk(), "LangChain": LangChain(), "Pydantic AI": PydanticAi()}
 
 
 def _of(name: str) -> Any:

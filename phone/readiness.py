@@ -13,7 +13,7 @@ PATHS = {
     Service.ENGINE: "/health",
     Service.ADAPTER: "/ready",
     Service.PROXY: "/health/liveliness",
-    Service.GATEWAY: "/",
+    Service.GATEWAY: "/healthz",
 }
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
@@ -54,7 +54,9 @@ def judge(service: Service, answer: Answer) -> Probe:
     match service:
         case Service.ADAPTER:
             return _adapter(answer)
-        case Service.GATEWAY:  # it asks for a key, redirects, or shows a page: it is up
+        case Service.GATEWAY if answer.status == 503:
+            return Probe(False, "it is starting")
+        case Service.GATEWAY:  # "ok"; where a release has no such path it asks for a key, redirects, or shows a page: it is up
             return Probe(True, "answers")
         case Service.PROXY if answer.status == 200:
             return Probe(True, "answers")

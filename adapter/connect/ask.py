@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from adapter.terminal.bounded import read_bounded
+
 # Engines say within about 2 s what they have, and the server asks all at once; one asleep on another machine takes longer.
 ANSWER_S = 15.0
-MAX_BODY_BYTES = 16 << 20
 
 
 class NoAnswer(Exception):
@@ -46,7 +46,7 @@ def get(url: str, key: str) -> Answer:
     try:
         connection.request("GET", parts.path or "/", headers={"Authorization": f"Bearer {key}"} if key else {})
         response = connection.getresponse()
-        data = _read(response)
+        data = read_bounded(response, ANSWER_S)
     except TimeoutError:
         raise NoAnswer(f"nothing within {ANSWER_S:g} s") from None
     except (OSError, http.client.HTTPException, UnicodeError) as exc:
@@ -54,16 +54,6 @@ def get(url: str, key: str) -> Answer:
     finally:
         connection.close()
     return Answer(response.status, _json(data), {name.lower(): value for name, value in response.getheaders()})
-
-
-def _read(response: http.client.HTTPResponse) -> bytes:
-    """A time limit of the connection is for each of its pieces only."""
-    data, until_s = b"", time.monotonic() + ANSWER_S
-    while len(data) <= MAX_BODY_BYTES and (piece := response.read1(1 << 16)):
-        data += piece
-        if time.monotonic() > until_s:
-            raise TimeoutError
-    return data
 
 
 def _json(data: bytes) -> Any:

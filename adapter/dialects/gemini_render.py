@@ -6,9 +6,7 @@ usage. Calls are whole, in that last one: Gemini's form has no pieces of a call,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from adapter.chat import (
     ChoiceFinished,
@@ -20,6 +18,7 @@ from adapter.chat import (
     ToolCallDelta,
     Usage,
 )
+from adapter.dialects.collected import Collected
 from adapter.dialects.gemini_errors import render_gemini_error
 from adapter.dialects.openai_render import Delta, Envelope, Json, Open, dump, finite_logprob
 from adapter.errors import AdapterError
@@ -35,32 +34,6 @@ _REASONS = {
 }
 
 
-@dataclass(slots=True)
-class _Call:
-    id: str
-    name: str
-    arguments: list[str] = field(default_factory=list)
-
-    def args(self) -> Json | None:
-        """`None`: not the text of an object, because it was cut."""
-        try:
-            found = json.loads("".join(self.arguments) or "{}")
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
-
-
-@dataclass(slots=True)
-class _Choice:
-    """The parts of one candidate as they come in."""
-
-    text: list[str] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    calls: dict[int, _Call] = field(default_factory=dict)
-    reason: FinishReason | None = None
-
-
 class GeminiForm:
     """See `AnswerForm`. n: how many candidates. logprobs: were they asked for? thoughts: is the reasoning shown?
     array: a stream is one JSON array, as without `alt=sse`; else server-sent events.
@@ -70,7 +43,7 @@ class GeminiForm:
         self.envelope = envelope
         self._logprobs = logprobs
         self._thoughts = thoughts
-        self._choices = [_Choice() for _ in range(n)]
+        self._choices = [Collected() for _ in range(n)]
         self._open = Open(n)
         self._array = array
         self._framed = False
@@ -80,17 +53,7 @@ class GeminiForm:
     # --- plain ----------------------------------------------------------------------------------------------
 
     def add(self, event: Delta | ChoiceFinished) -> None:
-        choice = self._choices[event.choice]
-        match event:
-            case TextDelta():
-                choice.text.append(event.text)
-                choice.logprobs += event.logprobs
-            case ReasoningDelta():
-                choice.thoughts.append(event.text)
-            case ToolCallDelta():
-                self._more(choice, event)
-            case ChoiceFinished():
-                choice.reason = event.reason
+        self._choices[event.choice].add(event)
 
     def body(self, end: Finished) -> Json:
         candidates = [self._whole(index, end) for index in range(len(self._choices))]
@@ -99,8 +62,8 @@ class GeminiForm:
     def _whole(self, index: int, end: Finished) -> Json:
         choice = self._choices[index]
         parts = []
-        if choice.thoughts and self._thoughts:
-            parts.append({"text": "".join(choice.thoughts), "thought": True})
+        if choice.reasoning and self._thoughts:
+            parts.append({"text": "".join(choice.reasoning), "thought": True})
         calls = self._calls(index, end)
         if choice.text or not calls:
             parts.append({"text": "".join(choice.text)})
@@ -124,10 +87,10 @@ class GeminiForm:
             case ReasoningDelta():
                 return self._sign()
             case ToolCallDelta():
-                self._more(self._choices[event.choice], event)
+                self.add(event)
                 return self._sign()
             case ChoiceFinished():
-                self._choices[event.choice].reason = event.reason
+                self.add(event)
                 return self._response([self._ended(event.choice, None)]) if self._open.close(event.choice) else None
 
     def closing(self, end: Finished) -> list[Json]:
@@ -158,17 +121,13 @@ class GeminiForm:
 
     # --- parts ------------------------------------------------------------------------------------------------
 
-    def _more(self, choice: _Choice, event: ToolCallDelta) -> None:
-        call = choice.calls.setdefault(event.index, _Call(event.id or "", event.name or ""))
-        call.arguments.append(event.arguments)
-
     def _calls(self, index: int, end: Finished | None) -> list[Json]:
         """The whole calls as parts; what was cut is told in the extension."""
         parts = []
         for call in self._choices[index].calls.values():
             args = call.args()
             if args is None:
-                self._cut.append({"choice": index, "id": call.id, "name": call.name, "arguments": "".join(call.arguments)})
+                self._cut.append({"choice": index, "id": call.id, "name": call.name, "arguments": call.text})
             else:
                 parts.append({"functionCall": {"id": call.id, "name": call.name, "args": args}})
         return parts

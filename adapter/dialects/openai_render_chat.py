@@ -7,9 +7,7 @@ usage if it was asked for. Of several choices each has its own role and reason. 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from adapter.chat import (
     ChoiceFinished,
@@ -20,6 +18,7 @@ from adapter.chat import (
     TokenLogprob,
     ToolCallDelta,
 )
+from adapter.dialects.collected import Collected, CollectedCall
 from adapter.dialects.openai_render import (
     Delta,
     Envelope,
@@ -29,24 +28,6 @@ from adapter.dialects.openai_render import (
     finite_logprob,
     render_usage,
 )
-
-
-@dataclass(slots=True)
-class _Call:
-    id: str
-    name: str
-    arguments: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Choice:
-    """The parts of one choice as they come in."""
-
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    calls: dict[int, _Call] = field(default_factory=dict)
-    reason: FinishReason | None = None
 
 
 class ChatForm(OpenaiFrames):
@@ -59,24 +40,13 @@ class ChatForm(OpenaiFrames):
         self._logprobs = logprobs
         self._include_usage = include_usage
         self._legacy = legacy
-        self._choices = [_Choice() for _ in range(n)]
+        self._choices = [Collected() for _ in range(n)]
         self._open = Open(n)
 
     # --- plain ----------------------------------------------------------------------------------------------
 
     def add(self, event: Delta | ChoiceFinished) -> None:
-        choice = self._choices[event.choice]
-        match event:
-            case TextDelta():
-                choice.text.append(event.text)
-                choice.logprobs += event.logprobs
-            case ReasoningDelta():
-                choice.reasoning.append(event.text)
-            case ToolCallDelta():
-                call = choice.calls.setdefault(event.index, _Call(event.id or "", event.name or ""))
-                call.arguments.append(event.arguments)
-            case ChoiceFinished():
-                choice.reason = event.reason
+        self._choices[event.choice].add(event)
 
     def body(self, end: Finished) -> Json:
         cut: list[Json] = []
@@ -103,7 +73,7 @@ class ChatForm(OpenaiFrames):
         calls = []
         for call in parts.calls.values():
             shown = _whole_call(call)
-            if reason is FinishReason.LENGTH and not _is_object(shown["function"]["arguments"]):
+            if reason is FinishReason.LENGTH and call.args() is None:
                 cut.append({"choice": index, "id": call.id, **shown["function"]})
             else:
                 calls.append(shown)
@@ -175,17 +145,8 @@ class ChatForm(OpenaiFrames):
         return "function_call" if self._legacy and reason is FinishReason.TOOL_CALLS else reason
 
 
-def _whole_call(call: _Call) -> Json:
-    """Empty arguments break whoever parses them: they are an empty object."""
-    function = {"name": call.name, "arguments": "".join(call.arguments) or "{}"}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
+def _whole_call(call: CollectedCall) -> Json:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
 def _render_logprobs(tokens: Sequence[TokenLogprob]) -> Json:

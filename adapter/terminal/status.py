@@ -7,7 +7,6 @@ import http.client
 import json
 import shutil
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,12 +14,12 @@ from urllib.parse import urlsplit
 from adapter.configuration import SettingsError
 from adapter.keys import KeyFileError
 from adapter.terminal.address import server
+from adapter.terminal.bounded import read_bounded
 from adapter.terminal.report import report
 
 READY, NOT_READY, NOBODY = 0, 1, 2
 # Engines say within about 2 s how they are, and the server asks all at once.
 ANSWER_S = 10.0
-MAX_BODY_BYTES = 1 << 20
 WIDTH = 80
 
 
@@ -78,7 +77,7 @@ def ask(base_url: str, key: str | None) -> Answer:
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
         response = connection.getresponse()
-        data = _read(response)
+        data = read_bounded(response, ANSWER_S)
     except TimeoutError:
         raise NoAnswer(f"{base_url} does not answer within {ANSWER_S:g} s.") from None
     except (OSError, http.client.HTTPException, UnicodeError) as exc:
@@ -87,16 +86,6 @@ def ask(base_url: str, key: str | None) -> Answer:
     finally:
         connection.close()
     return _understood(response.status, data, base_url)
-
-
-def _read(response: http.client.HTTPResponse) -> bytes:
-    """The body, in bounded time and size. A time limit of the connection is for each of its pieces only."""
-    data, until_s = b"", time.monotonic() + ANSWER_S
-    while len(data) <= MAX_BODY_BYTES and (piece := response.read1(1 << 16)):
-        data += piece
-        if time.monotonic() > until_s:
-            raise TimeoutError
-    return data
 
 
 def _understood(status: int, data: bytes, base_url: str) -> Answer:

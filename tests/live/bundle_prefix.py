@@ -185,6 +185,7 @@ def bundle(
             words = f"{sys.executable} -I -S {STAND_IN} {name.value} {phone.places.user}"
             phone.command_file(name.value, f'exec {words} "$@"\n')
         phone.write(phone.places.state / "litellm" / "config.yaml", "model_list: []\n", 0o600)
+        phone.write(phone.places.user / ".openclaw" / "openclaw.json", "{}\n", 0o600)
         yield farm
 
 

@@ -17,6 +17,7 @@ from adapter.settings import LlamaSettings
 
 if TYPE_CHECKING:
     from tests.fakes.adbd import AdbServer, FakeDevice
+    from tests.live.client_cases import Farm
     from tests.live.install_phone import BarePhone
     from tests.live.llama_cases import MakeEngine
     from tests.live.llama_prefix_cases import Cold, Frames
@@ -40,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.waits)
         if item.path.parent == Path(__file__).parent and name.startswith(CLIENTS):
             item.add_marker(pytest.mark.clients)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """The adapter of the client tests, in front of an embedded model, the fake apps and a server with tools of its own."""
+    from tests.live.client_cases import farm
+
+    with farm(tmp_path_factory.mktemp("farm")) as running:
+        yield running
 
 
 @pytest.fixture

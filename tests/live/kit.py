@@ -58,9 +58,17 @@ def _npm(name: str, *packages: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             (folder / "package.json").write_text('{"private": true, "type": "module"}')
-            _fetch(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], name, env)
+            _fetch(["npm", "install", "--loglevel", "error", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], name, env)
+            missing = [package for package in packages if not (folder / "node_modules" / _name_of(package)).exists()]
+            if missing:  # npm may fail and say nothing
+                pytest.fail(f"npm did not install {', '.join(missing)}")
             _set_ready(folder)
     return folder
+
+
+def _name_of(package: str) -> str:
+    """`@scope/name@1.2.3` -> `@scope/name`."""
+    return package[0] + package[1:].partition("@")[0]
 
 
 def _fetch(command: Sequence[str], name: str, env: os._Environ[str] | dict[str, str] = os.environ) -> None:

@@ -30,7 +30,6 @@ from tests.live.client_cases import (
     Client,
     Farm,
     client,
-    farm,
     private_env,
 )
 from tests.live.kit import python_env
@@ -39,12 +38,6 @@ from tests.live.kit import python_env
 ADK = ("google-adk==2.13.0", "litellm<1.106.3", "mcp>=2.2")
 PATHS = ["LiteLlm", "Gemini"]
 Tried = Callable[[str, str], None]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

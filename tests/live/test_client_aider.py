@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from tests.live.client_cases import (
     aider,
     command_in,
     connected,
-    farm,
     grew,
     private_env,
 )
@@ -35,12 +34,6 @@ QUIET = (
     "--no-git", "--yes-always", "--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-pretty", "--no-fancy-input",
     "--no-suggest-shell-commands", "--no-detect-urls",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

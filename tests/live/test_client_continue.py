@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python; install the extra `llama`")
 
-from tests.live.client_cases import APP, DEMO, ENDLESS, HELLO, NATIVE, Farm, farm, grew
+from tests.live.client_cases import APP, DEMO, ENDLESS, HELLO, NATIVE, Farm, grew
 from tests.live.js_cases import CONTINUE, bare_env, connect, program, run_program
 from tests.live.kit import node, node_env
 from tests.live.processes import running
@@ -46,12 +46,6 @@ rules:
 # The file that the fake upstream's model asks for: the first string of its alphabet.
 FILE, SECRET = "w0", "The lighthouse keeper is called Marten."
 READ = f'<tool_call>{{"name": "Read", "arguments": {{"filepath": "{FILE}"}}}}</tool_call>'
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

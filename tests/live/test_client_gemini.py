@@ -26,7 +26,6 @@ from tests.live.client_cases import (
     Client,
     Farm,
     client,
-    farm,
     private_env,
 )
 from tests.live.kit import python_env
@@ -37,12 +36,6 @@ NAME = "google-genai"
 GENAI = "google-genai==3.4.0"
 HARBOUR = 'Sure: {"name": "Cuxhaven", "berths": 12, "open": true}'
 Tried = Callable[[str, str], None]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

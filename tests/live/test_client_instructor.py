@@ -19,7 +19,6 @@ from tests.live.client_cases import (
     Client,
     Farm,
     client,
-    farm,
     grew,
     instructor,
 )
@@ -31,12 +30,6 @@ BY_CALL = ("TOOLS", "TOOLS_STRICT", "FUNCTIONS")
 # These put the schema into the words only: nothing holds a model to them but its own obedience.
 BY_WORDS = ("MD_JSON", "JSON_O1")
 BY_FORM = ("JSON_SCHEMA", "JSON")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

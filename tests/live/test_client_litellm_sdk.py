@@ -19,18 +19,11 @@ from tests.live.client_cases import (
     Client,
     Farm,
     client,
-    farm,
     litellm,
 )
 
 NAME = "LiteLLM SDK"
 Tried = Callable[[str, str], None]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ from tests.live.client_cases import (
     Farm,
     command_in,
     connected,
-    farm,
     grew,
     private_env,
     sdks,
@@ -41,12 +40,6 @@ SCHEMA = {
     "required": ["name", "berths", "open"],
 }
 TOOL = f'def tide(place: str) -> str:\n    "When high water is."\n    return "{TIDE}"\n'
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

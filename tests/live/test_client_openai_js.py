@@ -22,7 +22,6 @@ from tests.live.client_cases import (
     TIDE,
     Client,
     Farm,
-    farm,
     grew,
 )
 from tests.live.js_cases import beside, js_client, node_20, old_sdks, run_snippet, sdks
@@ -34,12 +33,6 @@ Tried = Callable[[str, str], None]
 CALL = f'<tool_call>{{"name": "tide", "arguments": {{"place": "{PLACE}"}}}}</tool_call>'
 FORM = '{"name": "Husum", "far": true}'
 ORIGIN = "http://localhost:3000"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from tests.live.client_cases import (
     Farm,
     client,
     connected,
-    farm,
     grew,
     instructor,
     run_snippet,
@@ -31,12 +30,6 @@ from tests.live.client_cases import (
 
 NAME = "OpenAI Python"
 Tried = Callable[[str, str], None]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

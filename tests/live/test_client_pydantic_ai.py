@@ -20,19 +20,12 @@ from tests.live.client_cases import (
     Farm,
     client,
     connected,
-    farm,
     run_snippet,
     sdks,
 )
 
 NAME = "Pydantic AI"
 Tried = Callable[[str, str], None]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

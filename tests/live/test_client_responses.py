@@ -22,7 +22,6 @@ from tests.live.client_cases import (
     Client,
     Farm,
     client,
-    farm,
     litellm,
     sdks,
 )
@@ -35,12 +34,6 @@ Tried = Callable[[str, str], None]
 SDK, LANGCHAIN, PYDANTIC, LITELLM, JS = "OpenAI Python", "LangChain", "Pydantic AI", "LiteLLM SDK", "OpenAI JS"
 WHO = (SDK, LANGCHAIN, PYDANTIC)
 CHECK = "responses"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from tests.live.client_cases import (
     TIDE,
     Client,
     Farm,
-    farm,
     grew,
 )
 from tests.live.js_cases import (
@@ -44,12 +43,6 @@ Tried = Callable[[str, str], None]
 START_S = 60.0
 
 CALL = f'<tool_call>{{"name": "tide", "arguments": {{"place": "{PLACE}"}}}}</tool_call>'
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    with farm(tmp_path_factory.mktemp("farm")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

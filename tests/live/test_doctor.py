@@ -402,7 +402,11 @@ def test_the_gateways_node(phone: TermuxPrefix) -> None:
     phone.command_file("node", "echo v24.15.0\n")
     assert only(phone, "node", FARMHAND_GATEWAY_ENABLED="true")["command"] == "pkg install nodejs-lts"
     phone.command_file("node", 'echo v24.18.0; echo "SystemError [ERR]: uv_interface_addresses returned error 13" >&2; exit 1\n')
+    assert only(phone, "openclaw-config", FARMHAND_GATEWAY_ENABLED="true")["command"] == "farmhand connect openclaw --write"
+    phone.write(phone.places.user / ".openclaw" / "openclaw.json", "{}\n", 0o600)
     assert "returned error 13" in only(phone, "node-network", FARMHAND_GATEWAY_ENABLED="true")["wrong"]
+    phone.ship("openclaw-guard.cjs", phone.prefix / "libexec" / "farmhand" / "openclaw-guard.cjs")
+    assert news(phone, FARMHAND_GATEWAY_ENABLED="true") == {}
     (phone.bin / "node").unlink()
     assert only(phone, "node", FARMHAND_GATEWAY_ENABLED="true")["wrong"] == "There is no node, which openclaw runs on."
     (phone.bin / "openclaw").unlink()

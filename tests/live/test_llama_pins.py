@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,33 @@ async def test_what_is_no_longer_pinned_may_go(make: MakeEngine, tmp_path: Path)
     assert cached(end) == await pinned_tokens(engine, SYSTEM)
     assert kv_files(tmp_path, "*.pin.kv") == set()
     assert len(kv_files(tmp_path)) == 1
+
+
+# --- recorded ---------------------------------------------------------------------------------------------------
+
+
+async def test_recorded_prompts_are_pinned_without_a_setting(make: MakeEngine, cold: Cold, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """All of `pins/`; a broken one is a line in the log. The day in it becomes today's, as the client writes it every day."""
+    folder = tmp_path / "pins"
+    folder.mkdir()
+    (folder / "broken.json").write_text('{"messages": [], "date": "yesterday"}')
+    (folder / "notes.txt").write_text("no pin")
+    recorded = {"messages": [{"role": "system", "content": f"{SYSTEM} Current date: 2026-11-20."}], "date": "2026-11-20"}
+    (folder / "agent.json").write_text(json.dumps(recorded))
+    engine = make("random")
+    await engine.start()
+    await stored(tmp_path, "*.pin.kv")
+    today = f"{SYSTEM} Current date: {date.today().isoformat()}."
+    asked = talk(today, "one")
+    text, end = await answer(engine, asked)
+    assert cached(end) == await pinned_tokens(engine, today)
+    assert text == await cold(asked)
+    assert len(warnings(caplog, "broken.json")) == 1 and warnings(caplog, "Traceback") == []
+
+
+async def test_nothing_recorded_nothing_loaded(make: MakeEngine, tmp_path: Path) -> None:
+    """An adapter at rest has no worker."""
+    (tmp_path / "pins").mkdir()
+    engine = make("random")
+    await engine.start()
+    assert engine._host.running is None and engine._host._spawning is None

@@ -187,6 +187,7 @@ TROUBLES: list[tuple[str, Facts, Level, str, str, Where]] = [
     ("11 old node", with_gateway(NodeFacts((24, 15, 9))), Level.WARN, "node is 24.15.9", "pkg install nodejs-lts", Where.PHONE),
     ("11 odd node", with_gateway(NodeFacts((25, 0, 0))), Level.WARN, "node is 25.0.0", "pkg install nodejs-lts", Where.PHONE),
     ("11 interfaces", with_gateway(NodeFacts((26, 4, 0), "SystemError: error 13")), Level.WARN, "network interfaces: SystemError", "on the laptop", Where.SETTINGS),
+    ("11 no config", with_gateway(NodeFacts((26, 4, 0), configured=False)), Level.FAIL, "openclaw has no configuration", "farmhand connect openclaw --write", Where.PHONE),
     ("8.2 no llama-server", replace(HEALTHY, engine_model="/m.gguf"), Level.FAIL, "no llama-server", "pkg install llama-cpp", Where.PHONE),
     ("8.2 no model", replace(HEALTHY, engine_model="/m.gguf", engine_problem="/m.gguf cannot be read", programs={"llama-server": "/x"}), Level.FAIL, "cannot be read", "engine.env", Where.SETTINGS),
     ("11 no litellm", replace(HEALTHY, settings=on(proxy=ProxySettings(enabled=True))), Level.FAIL, "no program 'litellm'", "enabled = false in [proxy]", Where.SETTINGS),

@@ -42,6 +42,7 @@ PURE_GLOBS = (
     "adapter/connect/check_facts.py",
     "adapter/connect/check_judge.py",
     "adapter/connect/handles.py",
+    "adapter/connect/record.py",
     "adapter/connect/upstreams.py",
     "adapter/web/addresses.py",
     "adapter/web/urls.py",

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TERMUX = ROOT / "termux"
 FILES = [path for path in sorted(TERMUX.rglob("*")) if path.is_file() and path.suffix != ".md"]
 DOWN = [path for path in FILES if path.name == "down"]
-SHELL = [path for path in FILES if path.name != "down"]
+SHELL = [path for path in FILES if path.name != "down" and path.suffix != ".cjs"]
 SOURCED = [TERMUX / "service.sh"]
 SCRIPTS = [path for path in SHELL if path not in SOURCED]
 SERVICES = sorted(path.name for path in (TERMUX / "sv").iterdir())

@@ -37,6 +37,7 @@ class LlamaEngine:
 
     async def start(self) -> None:
         """With `preload`, or prompts to pin, the model is loaded from now on, in the background."""
+        await asyncio.to_thread(self._host.look_for_pins)
         self._host.preload()
 
     async def close(self) -> None:

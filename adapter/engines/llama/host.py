@@ -84,9 +84,13 @@ class WorkerHost:
             raise EngineUnavailable("The engine is being shut down.")
         self.check_pressure()
 
+    def look_for_pins(self) -> None:
+        """Before the first `preload`. Reads the disk: call it in a thread."""
+        self._launch.look_for_pins()
+
     def preload(self) -> None:
         """Start loading, without waiting for it, where the settings want the model before the first request."""
-        wanted = self._settings.preload or self._settings.pin
+        wanted = self._settings.preload or self._launch.pins_wanted
         if wanted and not self.running and not self._closed and self._pause.refusal is None:
             try:
                 self.begin_spawning()

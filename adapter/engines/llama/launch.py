@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from adapter.engines.llama.model_file import (
     model_id,
     model_path,
     pin_paths,
+    recorded_pins,
     require_library,
     unreadable,
 )
@@ -39,7 +41,16 @@ class Launch:
         self._home = home
         self._available_bytes = available_bytes
         self._pins_named: set[Path] = set()
+        self.pins_wanted = bool(settings.pin)
         self.file = ModelFile(model_path(settings.model, home))
+
+    def look_for_pins(self) -> None:
+        """Sets `pins_wanted`: is there a prompt that this engine computes ahead? One of embeddings has none."""
+        if not self.pins_wanted and recorded_pins(self._home):
+            from adapter.engines.llama.embed_model import is_embedding_model
+
+            with suppress(EngineUnavailable):
+                self.pins_wanted = not is_embedding_model(self.file.meta())
 
     def check(self) -> None:
         """Is there a model to load? Raises `EngineUnavailable`."""
@@ -97,10 +108,14 @@ class Launch:
             kv_dir=str((self._home / "kv").absolute()),
             kv_store_bytes=settings.kv_store_mib * MIB,
             kv_save_tokens=settings.kv_save_tokens,
-            pins=tuple(str(path) for path in pin_paths(settings.pin, self._home) if self._can_pin(path)),
+            pins=tuple(str(path) for path in self._pins() if self._can_pin(path)),
             draft_tokens=settings.draft_tokens,
             embeds=is_embedding_model(self.file.meta()),
         )
+
+    def _pins(self) -> list[Path]:
+        """Each once, those of the settings first: what fills the memory first is theirs."""
+        return [*dict.fromkeys([*pin_paths(self._settings.pin, self._home), *recorded_pins(self._home)])]
 
     def _can_pin(self, path: Path) -> bool:
         """A file that cannot be read costs that prompt its place, and no more; it is said once."""

@@ -29,6 +29,14 @@ def pin_paths(pins: Sequence[str], home: Path) -> list[Path]:
     return [(home / Path(pin).expanduser()).absolute() for pin in pins]
 
 
+def recorded_pins(home: Path) -> list[Path]:
+    """What `farmhand connect NAME --record` has left in `home`, for every engine. Reads the disk; nothing where it cannot."""
+    try:
+        return sorted((home / "pins").absolute().glob("*.json"))
+    except OSError:
+        return []
+
+
 def unreadable(path: Path) -> str:
     """Why a file cannot be read, in a few words; "" if it can. Reads the disk."""
     try:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from adapter.chat import Chat, Message, Role
@@ -25,7 +26,7 @@ def bakes(paths: Sequence[str], template: ChatTemplate, model: Model) -> Iterato
     """One for each file that can be used; others are named in the log and left out."""
     for path in paths:
         try:
-            tokens = pinned_tokens(_read(Path(path)), template, model)
+            tokens = pinned_tokens(_read(Path(path), date.today()), template, model)
         except (OSError, ValueError, AdapterError) as exc:
             logger.warning("pinned prompt cannot be used file=%s: %s", path, exc)
             continue
@@ -41,14 +42,35 @@ def bakes(paths: Sequence[str], template: ChatTemplate, model: Model) -> Iterato
         yield Bake(tokens, Path(path).name)
 
 
-def _read(path: Path) -> Chat:
+def _read(path: Path, today: date) -> Chat:
+    """Raises `OSError`, `ValueError`, `AdapterError`. `date`: the day on which the prompt was recorded, as it stands in it; today's takes its place."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise ValueError("its JSON is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequest("it must hold a JSON object with 'messages', as a request has it")
+    recorded = body.pop("date", None)
+    if recorded is not None:
+        try:
+            date.fromisoformat(recorded)
+        except (TypeError, ValueError):
+            raise BadRequest("'date' must be a day, like 2026-11-20") from None
+        body["messages"] = _dated(body.get("messages"), recorded, today.isoformat())
     return parse_chat(body).chat
+
+
+def _dated(value: object, recorded: str, today: str) -> object:
+    """The same messages, as they would be written today."""
+    match value:
+        case str():
+            return value.replace(recorded, today)
+        case list():
+            return [_dated(entry, recorded, today) for entry in value]
+        case dict():
+            return {key: _dated(entry, recorded, today) for key, entry in value.items()}
+        case _:
+            return value
 
 
 def pinned_tokens(chat: Chat, template: ChatTemplate, model: Model) -> tuple[int, ...]:

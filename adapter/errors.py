@@ -5,7 +5,7 @@
     |   +-- ContextTooLong      400  prompt + max_tokens do not fit (wording that gateways parse)
     |   +-- NotCapable          400  no engine behind that model name can do what the request needs
     |   +-- LoopDetected        400  the request has passed through this Farmhand before: two route to each other
-    |   +-- PreviousResponseNotFound 400 `previous_response_id`, or what it goes on from in turn, is not kept (a 404 would start LiteLLM's cooldown)
+    |   +-- PreviousResponseNotFound  400  `previous_response_id`, or what it goes on from in turn, is not kept (a 404 would start LiteLLM's cooldown)
     |   +-- EndpointNotBuilt    400  a path of OpenAI's that this version lacks (a 404 would start LiteLLM's cooldown)
     +-- BadKey                  401  missing or wrong bearer key
     +-- ForbiddenHost           403  the Host header names a machine we are not (DNS rebinding)

@@ -405,7 +405,7 @@ def test_who_should_come_back_is_told_when(kind: type[AdapterError]) -> None:
 
 def test_passing_conditions_have_no_status_that_shuts_a_model_off() -> None:
     """401, 402, 404 and 408 start LiteLLM's cooldown for everybody (clients.md 9.3)."""
-    meant = {"BadKey", "NotFound", "ModelNotFound"}
+    meant = {"BadKey", "NotFound", "ModelNotFound", "ResponseNotFound"}
     assert {kind.__name__ for kind in CLASSES if kind.status in (401, 402, 404, 408)} == meant
 
 

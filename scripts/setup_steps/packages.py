@@ -34,6 +34,8 @@ NEEDS: dict[str, Need] = {
     # For tests/live: the phone's service manager and the laptop's end of the cable, the real ones.
     "runsvdir": Need(("runit",), ("runit",), "runit", optional=True),
     "adb": Need(("android-tools",), ("adb",), "adb", optional=True),
+    # Fetches the JavaScript clients, the gateways, and the Node that they run on (tests/live/kit.py).
+    "npm": Need(("nodejs",), ("npm",), "npm", optional=True),
 }
 
 
@@ -43,7 +45,7 @@ def needs_of(system: str, wanted: frozenset[str]) -> frozenset[str]:
     if "llama" in wanted:
         needs |= {"c++", "cmake", "ninja"}
     if "test" in wanted:
-        needs |= {"shellcheck", "curl", "runsvdir", "adb"}
+        needs |= {"shellcheck", "curl", "runsvdir", "adb", "npm"}
     # Everywhere else numpy is an ordinary wheel.
     if system == "termux" and wanted & {"llama", "test"}:
         needs |= {"numpy"}

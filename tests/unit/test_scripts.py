@@ -262,10 +262,10 @@ def test_shellcheck_is_a_wish() -> None:
     [
         ("debian", NOTHING, {"venv"}),
         ("debian", LLAMA, {"venv", "c++", "cmake", "ninja"}),
-        ("debian", TEST, {"venv", "shellcheck", "curl", "runsvdir", "adb"}),
+        ("debian", TEST, {"venv", "shellcheck", "curl", "runsvdir", "adb", "npm"}),
         ("termux", NOTHING, {"venv"}),
         ("termux", LLAMA, {"venv", "numpy", "c++", "cmake", "ninja"}),
-        ("termux", TEST, {"venv", "numpy", "shellcheck", "curl", "runsvdir", "adb"}),
+        ("termux", TEST, {"venv", "numpy", "shellcheck", "curl", "runsvdir", "adb", "npm"}),
     ],
 )
 def test_needs(system: str, wanted: frozenset[str], expected: set[str]) -> None:

@@ -112,7 +112,7 @@ class OutputFormat:
 class Reasoning:
     """How much the model may think before it answers. `None`: as it likes.
 
-    effort: one of none, minimal, low, medium, high, xhigh. max_tokens: >= 0; after so many tokens of reasoning the block is closed and
+    effort: one of none, minimal, low, medium, high, xhigh, max. max_tokens: >= 0; after so many tokens of reasoning the block is closed and
     the answer begins. What `effort` means is the engine's business (a word in the template, or a number of tokens).
     """
 

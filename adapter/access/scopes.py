@@ -48,7 +48,8 @@ GEMINI_METHODS: Mapping[str, Scope] = {
     "embedContent": "embed",
     "batchEmbedContents": "embed",
 }
-BELOW_CHAT = ("/responses/", "/search/")
+KEPT_ANSWERS = "/responses/"
+BELOW_CHAT = (KEPT_ANSWERS, "/search/")
 
 
 def needed(path: str) -> Scope | None:
@@ -70,8 +71,8 @@ def gemini_method(path: str) -> str:
 
 
 def costs(path: str) -> bool:
-    """Does a request for `path` give an engine work? Only those count against a rate."""
-    return needed(path) in USUAL
+    """Does a request for `path` give an engine work, or somebody's search machine? Only those count against a rate; looking up kept answers does not."""
+    return needed(path) in USUAL and not path.removeprefix("/v1").startswith(KEPT_ANSWERS)
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:

@@ -11,14 +11,14 @@ from adapter.chat import Reasoning
 
 # Chosen so that a phone at some 10 tokens a second answers within seconds, a minute, and a few minutes.
 _TOKENS = {"none": 0, "minimal": 128, "low": 512, "medium": 2048}
-_WORDS = {"none": "low", "minimal": "low", "xhigh": "high"}  # what gpt-oss knows is low, medium and high
+_WORDS = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}  # what gpt-oss knows is low, medium and high
 _SWITCHES = ("enable_thinking", "thinking")
 
 
 def reasoning_tokens(family: Family, wanted: Reasoning) -> int | None:
     """The budget in tokens, `None` for no limit.
 
-    `max_tokens` as it is. Effort none: 0; minimal: 128; low: 512; medium: 2048; high, xhigh: no limit. Where the template
+    `max_tokens` as it is. Effort none: 0; minimal: 128; low: 512; medium: 2048; high, xhigh, max: no limit. Where the template
     takes the word itself (gpt-oss), the model knows what it means, and only "none" has a budget.
     """
     if wanted.max_tokens is not None:

@@ -14,13 +14,12 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
+from adapter.connect.ask import NoAnswer, get
 from adapter.connect.record import Pin, pin_of
 from adapter.connect.record_server import Recorder
 from adapter.connect.target import ConnectError
@@ -49,15 +48,25 @@ def record(name: str, home: Path, env: Mapping[str, str], say: Callable[[str], N
             "OPENCLAW_SKIP_CHANNELS": "1",
             "OPENCLAW_DISABLE_BONJOUR": "1",
         }
+        ours |= _guard(ours)
+        firsts = []
         say("starting a gateway of its own; that takes a while")
         with _gateway([program, "gateway", "run", "--port", str(port), "--bind", "loopback"], ours, port):
             for number, session in enumerate(TURNS, 1):
                 say(f"turn {number} of {len(TURNS)}")
+                came = len(recorder.bodies)
                 _turn([program, "agent", "--agent", "main", "--session-id", session, "--message", "hi", "--timeout", f"{TURN_S:.0f}"], ours)
-        pin = pin_of(recorder.bodies[: len(TURNS)], date.today().isoformat())
+                firsts += recorder.bodies[came : came + 1]  # a turn may take several requests
+        pin = pin_of(firsts, date.today().isoformat())
     path = home / "pins" / f"{name}.json"
-    _write(path, json.dumps(pin.body, ensure_ascii=False))
+    _write(path, json.dumps(pin.body))  # in ASCII: half an emoji, as JavaScript cuts texts, is no UTF-8
     return path, pin
+
+
+def _guard(env: Mapping[str, str]) -> dict[str, str]:
+    """What answers for what Android keeps from Node, as its service has it (`termux/openclaw-guard.cjs`); where nothing is kept it changes nothing."""
+    script = Path(env.get("PREFIX") or "/nonexistent") / "libexec" / "farmhand" / "openclaw-guard.cjs"
+    return {"NODE_OPTIONS": f"--require={script} {env.get('NODE_OPTIONS', '')}".strip()} if script.exists() else {}
 
 
 @contextmanager
@@ -83,8 +92,8 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, said: Callable[[],
             if "another OpenClaw process" in text or "already running" in text or "EADDRINUSE" in text:
                 raise ConnectError(STOP_IT)
             raise ConnectError(f"the gateway ended at its start with code {process.returncode}; it said: {text}")
-        with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
-            if answer.status == 200:
+        with suppress(NoAnswer):
+            if get(f"http://127.0.0.1:{port}/healthz", "").status == 200:
                 return
         time.sleep(0.3)
     raise ConnectError(f"the gateway was not ready within {READY_S:g} s; it said: {said()}")
@@ -130,7 +139,12 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+            try:
+                file.write(text)
+                file.close()
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
     except OSError as exc:
         raise ConnectError(f"{path} cannot be written: {exc.strerror or exc}") from None

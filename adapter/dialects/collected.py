@@ -22,10 +22,15 @@ class CollectedCall:
         """Empty arguments break whoever parses them: they are an empty object."""
         return "".join(self.arguments) or "{}"
 
-    def args(self) -> dict[str, Any] | None:
-        """`None`: not the text of an object, because it was cut."""
+    def args(self, *, cut: bool = False) -> dict[str, Any] | None:
+        """`None`: not the text of an object, because it was cut, or because JSON has no word for a number in it. cut: the answer was ended, so that
+        no arguments are not an empty object but those that did not come.
+        """
+        if cut and not any(self.arguments):
+            return None
         try:
             found = json.loads(self.text)
+            json.dumps(found, allow_nan=False)  # `loads` takes NaN and 1e999
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None

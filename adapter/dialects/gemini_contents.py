@@ -45,6 +45,7 @@ def parse_contents(value: object, limit: int, *, where: str = "contents") -> Con
     reader = _Reader()
     for index, entry in enumerate(entries):
         reader.read(entry, f"{where}[{index}]")
+    reader.close_answer()
     if not reader.messages:
         raise BadRequest(f"'{where}' says nothing: no content has a part that the model could read.", param=where)
     if len(reader.messages) > limit:
@@ -83,9 +84,14 @@ def _texts(value: object, where: str) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Reader:
-    """The messages so far. open: calls that have no result yet, oldest first: results without an id belong to the first one of their name."""
+    """The messages so far. open: calls that have no result yet, oldest first: results without an id belong to the first one of their name.
+
+    said, called: the model's message under way. It is joined once: thousands of chunks of a streamed answer, each copied to the next, would take seconds.
+    """
 
     messages: list[Message] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    called: list[ToolCall] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     open: list[ToolCall] = field(default_factory=list)
     calls: int = 0
@@ -109,7 +115,6 @@ class _Reader:
 
     def _model(self, parts: list[tuple[dict[str, Any], str]]) -> None:
         """An empty one is what a keepalive leaves in the history of a client."""
-        text, calls = "", []
         for part, where in parts:
             kind = _kind(part, where)
             if "thoughtSignature" in part:
@@ -117,20 +122,20 @@ class _Reader:
             if part.get("thought"):
                 self.ignored.append("contents.parts.thought")
             elif kind == "text":
-                text += text_of(part, "text", where)
+                self.said.append(text_of(part, "text", where))
             elif kind == "functionCall":
-                calls.append(self._call(part[kind], f"{where}.functionCall"))
+                self.called.append(self._call(part[kind], f"{where}.functionCall"))
             else:
                 raise BadRequest(f"'{where}.{kind}' cannot be part of an answer of the model here; send its text only.", param=where)
-        if not text and not calls:
-            return
-        last = self.messages[-1] if self.messages else None
-        if last is not None and last.role is Role.ASSISTANT:
-            self.messages[-1] = Message(Role.ASSISTANT, last.content + text, tool_calls=(*last.tool_calls, *calls))
-        else:
-            self.messages.append(Message(Role.ASSISTANT, text, tool_calls=tuple(calls)))
+
+    def close_answer(self) -> None:
+        """Somebody else speaks, or nobody any more."""
+        if (text := "".join(self.said)) or self.called:
+            self.messages.append(Message(Role.ASSISTANT, text, tool_calls=tuple(self.called)))
+        self.said, self.called = [], []
 
     def _user(self, parts: list[tuple[dict[str, Any], str]]) -> None:
+        self.close_answer()
         texts, images = [], []
         for part, where in parts:
             kind = _kind(part, where)

@@ -64,10 +64,11 @@ class GeminiForm:
         parts = []
         if choice.reasoning and self._thoughts:
             parts.append({"text": "".join(choice.reasoning), "thought": True})
-        calls = self._calls(index, end)
+        reason = self._ended_by(index, end)
+        calls = self._calls(index, reason)
         if choice.text or not calls:
             parts.append({"text": "".join(choice.text)})
-        return self._candidate(index, [*parts, *calls], self._reason(index, end, calls), choice.logprobs)
+        return self._candidate(index, [*parts, *calls], _reason(reason, calls), choice.logprobs)
 
     # --- streamed -------------------------------------------------------------------------------------------
 
@@ -112,8 +113,9 @@ class GeminiForm:
         return b"]" if self._array else b""
 
     def _ended(self, index: int, end: Finished | None) -> Json:
-        calls = self._calls(index, end)
-        return self._candidate(index, calls or [{"text": ""}], self._reason(index, end, calls))
+        reason = self._ended_by(index, end)
+        calls = self._calls(index, reason)
+        return self._candidate(index, calls or [{"text": ""}], _reason(reason, calls))
 
     def _sign(self) -> Json | None:
         self._unseen += 1
@@ -121,22 +123,19 @@ class GeminiForm:
 
     # --- parts ------------------------------------------------------------------------------------------------
 
-    def _calls(self, index: int, end: Finished | None) -> list[Json]:
+    def _calls(self, index: int, reason: FinishReason) -> list[Json]:
         """The whole calls as parts; what was cut is told in the extension."""
         parts = []
         for call in self._choices[index].calls.values():
-            args = call.args()
+            args = call.args(cut=reason is FinishReason.LENGTH)
             if args is None:
-                self._cut.append({"choice": index, "id": call.id, "name": call.name, "arguments": call.text})
+                self._cut.append({"choice": index, "id": call.id, "name": call.name, "arguments": "".join(call.arguments)})
             else:
                 parts.append({"functionCall": {"id": call.id, "name": call.name, "args": args}})
         return parts
 
-    def _reason(self, index: int, end: Finished | None, calls: Sequence[Json]) -> str:
-        reason = self._choices[index].reason or (end.reason if end else FinishReason.STOP)
-        if reason is FinishReason.TOOL_CALLS and not calls:
-            return "MALFORMED_FUNCTION_CALL"
-        return _REASONS[reason]
+    def _ended_by(self, index: int, end: Finished | None) -> FinishReason:
+        return self._choices[index].reason or (end.reason if end else FinishReason.STOP)
 
     def _candidate(self, index: int, parts: Sequence[Json], reason: str = "", logprobs: Sequence[TokenLogprob] = ()) -> Json:
         candidate: Json = {"content": {"parts": list(parts), "role": "model"}, "index": index}
@@ -154,6 +153,12 @@ class GeminiForm:
             if self._cut:
                 response["farmhand"]["incomplete_tool_calls"] = self._cut
         return response
+
+
+def _reason(reason: FinishReason, calls: Sequence[Json]) -> str:
+    if reason is FinishReason.TOOL_CALLS and not calls:
+        return "MALFORMED_FUNCTION_CALL"
+    return _REASONS[reason]
 
 
 def render_gemini_usage(usage: Usage) -> Json:

@@ -116,7 +116,7 @@ def dump(value: Json) -> bytes:
 
 def finite_logprob(logprob: float) -> float:
     """JSON has no infinity; OpenAI writes -9999 for what cannot come."""
-    return max(logprob, -9999.0)
+    return logprob if logprob > -9999.0 else -9999.0  # not `max`, which lets NaN pass
 
 
 def render_usage(usage: Usage) -> Json:

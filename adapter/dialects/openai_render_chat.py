@@ -73,8 +73,8 @@ class ChatForm(OpenaiFrames):
         calls = []
         for call in parts.calls.values():
             shown = _whole_call(call)
-            if reason is FinishReason.LENGTH and call.args() is None:
-                cut.append({"choice": index, "id": call.id, **shown["function"]})
+            if reason is FinishReason.LENGTH and call.args(cut=True) is None:
+                cut.append({"choice": index, "id": call.id, "name": call.name, "arguments": "".join(call.arguments)})
             else:
                 calls.append(shown)
         if calls and self._legacy:

@@ -9,7 +9,7 @@ from adapter.chat import Reasoning
 from adapter.dialects.openai_values import integer, json_text, one_of, wrong_type
 from adapter.errors import BadRequest
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_TEMPLATE_CHARS = 16 * 1024
 # Each with who says it so: ours, llama-server's. OpenRouter's is an object, below.
 _BUDGETS = ("max_reasoning_tokens", "thinking_budget_tokens")

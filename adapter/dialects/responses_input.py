@@ -6,14 +6,13 @@ models and their templates know them; the model's own reasoning is not shown to 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapter.chat import Message, Role, ToolCall
 from adapter.dialects.openai_messages import MAX_IMAGES, MAX_LINK_CHARS
-from adapter.dialects.openai_values import kind_of, whole_text, wrong_type
+from adapter.dialects.openai_values import json_text, kind_of, whole_text, wrong_type
 from adapter.errors import BadRequest
 
 Item = Mapping[str, Any]
@@ -46,10 +45,12 @@ class Conversation:
     def _item(self, item: object, where: str) -> None:
         if not isinstance(item, dict):
             raise wrong_type(where, "an object with 'type'", item)
-        kind = item.get("type", "message" if "role" in item else None)
+        kind = item.get("type")
+        if kind is None and "role" in item:
+            kind = "message"
         match kind:
             case "message":
-                self.messages.append(_message(item, where))
+                self._said(_message(item, where))
             case "function_call":
                 self._call(item, where)
             case "function_call_output":
@@ -64,6 +65,15 @@ class Conversation:
                 )
             case _:
                 raise BadRequest(f"'{where}.type' must be a string, not {kind_of(kind)}.", param=f"{where}.type")
+
+    def _said(self, message: Message) -> None:
+        """What the model said behind its calls belongs to them: their results must follow at once, or a strict upstream refuses the conversation."""
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.tool_calls and message.role is Role.ASSISTANT:
+            texts = [text for text in (last.content, message.content) if text]
+            self.messages[-1] = replace(last, content="\n".join(texts), images=(*last.images, *message.images))
+        else:
+            self.messages.append(message)
 
     def _call(self, item: Item, where: str) -> None:
         call = ToolCall(id=_word(item, "call_id", where), name=_word(item, "name", where), arguments=_arguments(item, where))
@@ -171,7 +181,7 @@ def _image(part: Item, where: str) -> str:
 def _arguments(item: Item, where: str) -> str:
     value = item.get("arguments") or "{}"
     if isinstance(value, dict):  # some clients replay the object that they parsed
-        value = json.dumps(value, ensure_ascii=False)
+        return json_text(value, f"{where}.arguments")
     if not isinstance(value, str):
         raise wrong_type(f"{where}.arguments", "a string, the JSON text of an object", value)
     return whole_text(value)

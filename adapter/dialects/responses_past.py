@@ -20,8 +20,9 @@ Item = Mapping[str, Any]
 _RESPONSE = re.compile(r"resp_[0-9a-f]{48}")
 _ITEM = re.compile(r"[a-z]{2,4}_([0-9a-f]{48})[ab][0-9a-f]{5}")
 _PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
-# Answers that single items may be taken from; a client names those of one conversation.
-MAX_REFERRED = 64
+# Answers that single items may be taken from, a small file each. The AI SDK names all those of its conversation by itself, each step of an agent's
+# loop among them, and cannot send the items instead.
+MAX_REFERRED = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,11 @@ def no_previous(previous: str, why: str = "") -> PreviousResponseNotFound:
 
 
 def _is_reference(item: object) -> bool:
-    """Without a type it is one, too, if it has an id and nothing else."""
-    return isinstance(item, dict) and (item.get("type") == "item_reference" or (set(item) == {"id"}))
+    """Without a type it is one, too, if it has an id and nothing else. OpenAI's own type of it may be null."""
+    if not isinstance(item, dict):
+        return False
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and item.keys() - {"type"} == {"id"})
 
 
 def _answer_of(item: Any) -> str | None:

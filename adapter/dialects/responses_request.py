@@ -206,7 +206,7 @@ def _echo(given: Mapping[str, Any], chat: Chat, tools: FlatTools, text: AskedTex
         "max_tool_calls": None,
         "parallel_tool_calls": tools.parallel,
         "previous_response_id": given.get("previous_response_id") or None,
-        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "reasoning": {"effort": chat.reasoning.effort, "summary": reasoning.get("summary")},
         "store": store,
         "temperature": chat.sampling.temperature,
         "text": text.shown,

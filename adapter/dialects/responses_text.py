@@ -13,7 +13,7 @@ from adapter.dialects.openai_values import json_text, whole_text, wrong_type
 from adapter.errors import BadRequest
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-# Checked, so that an answer may repeat them.
+# Of a schema's form, checked, so that an answer may repeat them. Of the others nothing but the type is looked at.
 _SHOWN = ("type", "name", "schema", "strict")
 _VERBOSITY = ("low", "medium", "high")
 # What llama-server and vLLM have beside OpenAI's own field, taken here as in chats.
@@ -39,12 +39,19 @@ def parse_text(given: Mapping[str, Any]) -> AskedText:
     other = parse_output({name: given[name] for name in EXTENSIONS if name in given})
     if output is not None and other is not None:
         raise BadRequest(f"'{other.param}' and 'text.format' ask for the same; send only one of them.", param=other.param)
-    shown: dict[str, Any] = {"format": {"type": "text"} if form is None else {key: form[key] for key in _SHOWN if key in form}}
+    shown: dict[str, Any] = {"format": _shown(form)}
     if (verbosity := text.get("verbosity")) is None:
         return AskedText(output or other, shown)
     if verbosity not in _VERBOSITY:
         raise BadRequest(f"'text.verbosity' must be one of {', '.join(_VERBOSITY)}.", param="text.verbosity")
     return AskedText(output or other, {**shown, "verbosity": verbosity}, ("text.verbosity",))
+
+
+def _shown(form: Mapping[str, Any] | None) -> dict[str, Any]:
+    if form is None:
+        return {"type": "text"}
+    names = _SHOWN if form["type"] == "json_schema" else ("type",)
+    return {key: form[key] for key in names if key in form}
 
 
 def _format(form: object) -> OutputFormat | None:

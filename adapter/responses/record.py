@@ -32,9 +32,9 @@ class Record:
         """Its own input, each item with an id. One that the client chose stays."""
         for index, item in enumerate(self.items):
             own = item.get("id")
-            kind = str(item.get("type", "message"))
+            kind = str(item.get("type") or "message")
             ident = own if isinstance(own, str) and own else item_id(self.id, kind, index, of_input=True)
-            yield {"type": kind, **item, "id": ident}
+            yield {"type": kind, **{key: value for key, value in item.items() if key != "type"}, "id": ident}
 
     def output(self) -> list[Json]:
         found: list[Json] = self.response["output"]

@@ -18,7 +18,7 @@ from adapter.engines.base import Raw
 from adapter.errors import AdapterError, InternalError, UpstreamProtocol
 from adapter.routing import Target
 from adapter.server.deadline import Deadline
-from adapter.server.output import EVENT_STREAM, EventStream, Heartbeat, Output, PlainAnswer
+from adapter.server.output import EVENT_STREAM, ClientGone, EventStream, Heartbeat, Output, PlainAnswer
 from adapter.server.pump import EventPump
 from adapter.server.state import Answers
 from adapter.server.trace import Trace
@@ -86,7 +86,7 @@ class AnswerWriter:
             return web.Response(body=body, content_type="application/json")
         try:
             await out.finish(body)
-        except ConnectionResetError:
+        except ClientGone:
             self._trace.finish = CLIENT_GONE
         return response
 
@@ -129,7 +129,7 @@ class AnswerWriter:
                         item = await self._passed_on(pump, out)
                     await self._told(pump, item, out, keepalive_s)
                     await out.finish(b"" if self._relaying else self._form.done)
-                except ConnectionResetError:
+                except ClientGone:
                     self._trace.finish = CLIENT_GONE
                 except asyncio.CancelledError:
                     if (error := pump.why_cancelled()) is None:
@@ -206,7 +206,7 @@ class AnswerWriter:
             for chunk in self._form.failed(error):
                 await out.send(self._form.frame(chunk), more=True)
             await out.finish()
-        except ConnectionResetError:
+        except ClientGone:
             self._trace.finish = CLIENT_GONE
 
     def _note(self, item: Item) -> None:

@@ -36,6 +36,10 @@ class PlainAnswer(web.StreamResponse):
         super().__init__(headers={"Content-Type": "application/json; charset=utf-8"})
 
 
+class ClientGone(ConnectionResetError):
+    """It has left, or has stopped reading. Told apart from an engine's broken pipe: that one must never end a stream in silence."""
+
+
 class Output:
     """Small chunks are gathered; a client that reads nothing for `stall_s` is gone. The first thing that is written opens the response."""
 
@@ -83,14 +87,18 @@ class Output:
             await self._write(data)
 
     async def _write(self, data: bytes, *, end: bool = False) -> None:
+        """Raises `ClientGone`."""
         self.wrote_s = self._now_s()
-        if not self._response.prepared:
-            await self._response.prepare(self._request)
-        write, transport = self._response.write_eof if end else self._response.write, self._request.transport
-        if transport is not None and len(data) <= FLUSH_BYTES and not transport.get_write_buffer_size():
-            await write(data)  # there is room: it cannot wait, and needs no clock
-        else:
-            await self._bounded(write(data))
+        try:
+            if not self._response.prepared:
+                await self._response.prepare(self._request)
+            write, transport = self._response.write_eof if end else self._response.write, self._request.transport
+            if transport is not None and len(data) <= FLUSH_BYTES and not transport.get_write_buffer_size():
+                await write(data)  # there is room: it cannot wait, and needs no clock
+            else:
+                await self._bounded(write(data))
+        except ConnectionResetError as exc:
+            raise ClientGone(str(exc)) from exc
 
     async def _bounded(self, writing: Awaitable[None]) -> None:
         """Its seat belongs to somebody who listens.
@@ -140,7 +148,7 @@ class Heartbeat:
 
     async def _send(self) -> None:
         # A client that is gone is noticed by whoever reads the answer: cancelled for it, or with the next chunk.
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ClientGone):
             for event in self._events():
                 await self._out.send(event, more=True)
             await self._out.flush()

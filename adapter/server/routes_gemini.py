@@ -111,6 +111,8 @@ async def count_tokens(request: web.Request) -> web.Response:
     if chat.tools:  # a template writes them in its own way
         tools = "\n".join(f"{tool.name} {tool.description} {tool.parameters}" for tool in chat.tools)
         tokens, source = tokens + await asyncio.to_thread(estimate_tokens, tools), UsageSource.ESTIMATED
+    if any(message.images for message in chat.messages):  # nobody here knows what they take: they are not counted
+        source = UsageSource.ESTIMATED
     _note(request, first)
     return json_response(render_gemini_count(tokens, {"engine": first.engine, "model": first.model, "usage": {"prompt_tokens": source}}))
 

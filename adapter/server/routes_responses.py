@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# A disk may take so long for an answer that is whole: its client waits in silence, and the next one for the engine.
+KEEP_S = 10.0
+
 
 def add(router: web.UrlDispatcher, prefix: str) -> None:
     router.add_post(f"{prefix}/responses", create)
@@ -48,29 +51,30 @@ def add(router: web.UrlDispatcher, prefix: str) -> None:
 async def create(request: web.Request) -> web.StreamResponse:
     """`POST /v1/responses`, plain or streamed."""
     from adapter.dialects.responses_form import field_here
-
-    try:
-        return await _create(request)
-    except BadRequest as error:
-        error.param = field_here(error.param)
-        raise
-
-
-async def _create(request: web.Request) -> web.StreamResponse:
-    from adapter.dialects.responses_form import ResponsesForm
     from adapter.dialects.responses_request import parse_responses
 
-    app, door = request.app, request[DOOR]
+    app = request.app
     app[ANSWERS].refuse_if_stopping()
     body = await json_body(request)
     parsed = parse_responses(
         body,
         await _past(request, body),
         max_messages=app[SETTINGS].server.max_messages,
-        hops=door.hops,
+        hops=request[DOOR].hops,
         diet=app[SETTINGS].router.prompt_diet,
         keeps=app[RESPONSES].keeps,
     )
+    try:
+        return await _answered(request, parsed)
+    except BadRequest as error:  # of a chat, whose fields have other names; what was said while parsing has those of this form
+        error.param = field_here(error.param)
+        raise
+
+
+async def _answered(request: web.Request, parsed: ResponseRequest) -> web.StreamResponse:
+    from adapter.dialects.responses_form import ResponsesForm
+
+    app, door = request.app, request[DOOR]
     asked, chat = parsed.asked, parsed.chat
     targets = await app[REGISTRY].targets(
         asked.model, asked.needs, asked.wishes, emulates=EMULATED, prompt_tokens=roughly_tokens(chat)
@@ -112,15 +116,16 @@ async def _past(request: web.Request, body: dict[str, Any]) -> Past:
 
 
 async def _keep(request: web.Request, parsed: ResponseRequest, form: ResponsesForm, end: Finished) -> None:
-    """Before the last words are out, so that the id can be used as soon as it is known. A disk that fails spoils no answer."""
+    """Before the last words are out, so that the id can be used as soon as it is known. A disk that fails or hangs spoils no answer."""
     from adapter.responses.record import Record
 
     response = form.body(end)
     record = Record(form.envelope.id, request[DOOR].key, parsed.echo["previous_response_id"], parsed.items, response)
     try:
-        await asyncio.to_thread(request.app[RESPONSES].save, record)
-    except OSError as exc:
-        logger.warning("id=%s the answer cannot be kept error=%s", request[TRACE].id, exc)
+        async with asyncio.timeout(KEEP_S):
+            await asyncio.to_thread(request.app[RESPONSES].save, record)
+    except OSError as exc:  # `TimeoutError` is one, without a text
+        logger.warning("id=%s the answer cannot be kept error=%s", request[TRACE].id, str(exc) or f"it took more than {KEEP_S:g} s")
         form.not_stored()
 
 

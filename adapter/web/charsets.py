@@ -8,16 +8,24 @@ import re
 # What browsers know (WHATWG Encoding), by Python's names. Others (`unicode_escape`, `idna`, `utf_7`) are no encodings of pages.
 _KNOWN = frozenset(
     {
-        "utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8",
+        "utf-8", "utf-16-le", "utf-16-be", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8",
         "iso8859-10", "iso8859-13", "iso8859-14", "iso8859-15", "iso8859-16", "cp866", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "cp874",
         "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "gbk", "gb18030", "gb2312", "big5", "big5hkscs",
         "euc_jp", "iso2022_jp", "shift_jis", "cp932", "euc_kr", "cp949",
     }
 )  # fmt: skip
 # As browsers do: pages that say latin-1 mean Windows' form of it, and so on.
-_MEANS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+_MEANS = {
+    "utf-16": "utf-16-le", "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874",
+    "tis-620": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949",
+}  # fmt: skip
+# Labels that browsers know and Python does not.
+_LABELS = {
+    "windows-874": "cp874", "iso-8859-8-i": "iso8859-8", "x-sjis": "cp932", "x-gbk": "gb18030", "x-cp1250": "cp1250",
+    "x-cp1251": "cp1251", "x-cp1252": "cp1252",
+}  # fmt: skip
 # In these what is not ASCII is written with ASCII bytes, or with zeros between them: being valid UTF-8 means nothing.
-_LOOK_LIKE_ASCII = frozenset({"iso2022_jp", "utf-16", "utf-16-le", "utf-16-be"})
+_LOOK_LIKE_ASCII = frozenset({"iso2022_jp", "utf-16-le", "utf-16-be"})
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META_BYTES = 2_048
 _WHOLE = re.compile("[^\x00-\x7f\ufffd]")
@@ -49,8 +57,9 @@ def known(label: str | None) -> str | None:
     """Python's name of a page's encoding; `None` for what is none."""
     if not label:
         return None
+    label = label.strip().strip("\"'")
     try:
-        name = codecs.lookup(label.strip().strip("\"'")).name
+        name = codecs.lookup(_LABELS.get(label.lower(), label)).name
     except (LookupError, ValueError):
         return None
     name = _MEANS.get(name, name)
@@ -70,5 +79,5 @@ def _strict(raw: bytes, name: str) -> str | None:
     """`None` where it is not that encoding. A last character that was cut off is left out."""
     try:
         return codecs.getincrementaldecoder(name)("strict").decode(raw, final=False)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return None

@@ -13,7 +13,14 @@ from adapter.web.urls import private_address
 
 
 class NotPublic(OSError):
-    """aiohttp carries it out as the cause of its own error; `sentence_of` finds it there."""
+    """aiohttp carries it out as the cause of its own error; `sentence_of` finds it there.
+
+    All have one text, since aiohappyeyeballs makes a new error out of those of a name's addresses when their texts differ.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("not a public address")
+        self.sentence = sentence
 
 
 def guarded_connector(allowed: Allowed, *, resolver: AbstractResolver | None = None) -> aiohttp.TCPConnector:
@@ -40,6 +47,6 @@ def sentence_of(exc: BaseException) -> str | None:
         if cause is None:
             return None
         if isinstance(cause, NotPublic):
-            return str(cause)
+            return cause.sentence
         cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
     return None

@@ -122,9 +122,8 @@ class Fetcher:
 def kind_of_content(header: str) -> tuple[str | None, str | None]:
     """A Content-Type header -> (kind, charset); kind `None` where it does not tell. Raises `Refused` for what is no text."""
     message = Message()
-    message["Content-Type"] = header or "application/octet-stream"
-    media, charset = message.get_content_type(), message.get_param("charset")
-    label = charset if isinstance(charset, str) else None
+    message["Content-Type"] = header.encode("ascii", "replace").decode() or "application/octet-stream"
+    media, label = message.get_content_type(), _charset_of(message)
     if media in ("text/html", "application/xhtml+xml"):
         return "html", label
     if media == "application/json" or media.endswith("+json"):
@@ -138,6 +137,14 @@ def kind_of_content(header: str) -> tuple[str | None, str | None]:
     if media == "application/pdf":
         raise Refused("That is a PDF, which is not read here; look for the same as a web page.")
     raise Refused(f"That is {media[:60]}, not a page of text; only HTML, text, JSON and XML are read.")
+
+
+def _charset_of(message: Message) -> str | None:
+    try:
+        charset = message.get_param("charset")
+    except (TypeError, ValueError):  # pieces of it that contradict each other: `charset*=a; charset*0=b`
+        return None
+    return charset if isinstance(charset, str) else None
 
 
 def sniffed(body: bytes) -> str:

@@ -56,7 +56,7 @@ def scan(html: str) -> Iterator[Text | Tag]:
 def _markup(html: str, start: int) -> Generator[Text | Tag, None, int]:
     """What begins with the `<` at `start`; returns where it ends."""
     if html.startswith("<!--", start):
-        end = html.find("-->", start + 4)
+        end = html.find("-->", start + 2)  # `<!-->` and `<!--->` are whole ones
         return len(html) if end < 0 else end + 3
     closing = html.startswith("</", start)
     name = _NAME.match(html, start + 1 + closing)

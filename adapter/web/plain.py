@@ -1,6 +1,6 @@
 """HTML -> readable text with nothing but what is here: the means that is always there. Pure.
 
-Headings, list items and rows of tables stay apart, code keeps its lines; what is navigation, script or form is left out. No attempt is made to guess
+Headings, list items and rows of tables stay apart, code keeps its lines; navigation, scripts and what is filled in are left out. No attempt is made to guess
 which part of a page is the article, except that a page's own `<main>` or `<article>` is taken at its word.
 """
 
@@ -18,13 +18,13 @@ MIN_MAIN_CHARS = 200
 
 _DROPPED = frozenset(
     {
-        "script", "style", "noscript", "noembed", "noframes", "template", "svg", "math", "iframe", "object", "head", "nav", "footer", "aside", "form",
+        "script", "style", "noscript", "noembed", "noframes", "template", "svg", "math", "iframe", "object", "head", "nav", "footer", "aside",
         "button", "select", "textarea", "title", "dialog",
     }
 )  # fmt: skip
 _BLOCKS = frozenset(
     {
-        "address", "article", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "h1", "h2", "h3",
+        "address", "article", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "form", "h1", "h2", "h3",
         "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
     }
 )  # fmt: skip

@@ -22,6 +22,7 @@ DEFAULT_RESULTS = 10
 MAX_QUERIES = 5
 MAX_QUERY_CHARS = 1_000
 MAX_DOMAINS = 20
+MAX_DOMAIN_CHARS = 255
 MAX_PAGE_TOKENS = 100_000
 DEFAULT_PAGE_TOKENS = 1_024
 CHARS_A_TOKEN = 4
@@ -147,8 +148,10 @@ def _domains(given: Mapping[str, Any]) -> list[str]:
 def _domain(entry: object, where: str) -> str:
     if not isinstance(entry, str):
         raise wrong_type(where, "a string", entry)
-    name = entry.strip().lower().removeprefix("https://").removeprefix("http://").rstrip("/").removeprefix("www.")
-    if not _DOMAIN.fullmatch(name):
+    text = entry.strip().lower()
+    sign = "-" if text.startswith("-") else ""
+    name = sign + text.removeprefix("-").removeprefix("https://").removeprefix("http://").rstrip("/").removeprefix("www.")
+    if len(name) > MAX_DOMAIN_CHARS or not _DOMAIN.fullmatch(name):
         raise BadRequest(f"'{where}' must be a domain such as \"example.org\", or \"-example.org\" to leave it out.", param="search_domain_filter")
     return name.rstrip(".")
 

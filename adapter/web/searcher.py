@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
@@ -53,13 +54,14 @@ class Searcher:
             raise NotCapable(
                 'No web search is set up here: put url = "http://..." of a SearXNG into [search] of the configuration, and restart Farmhand.'
             )
+        named = _without_password(url)
         free = asyncio.Semaphore(AT_ONCE)
         try:
             async with asyncio.timeout(self._settings.timeout_s), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(url, params_of(query, asked), free)) for query in asked.queries]
+                tasks = [group.create_task(self._one(url, named, params_of(query, asked), free)) for query in asked.queries]
         except TimeoutError:
             raise UpstreamTimeout(
-                f"SearXNG at {url} gave no answer within {self._settings.timeout_s:g} s ([search] timeout_s); some of its engines may be slow."
+                f"SearXNG at {named} gave no answer within {self._settings.timeout_s:g} s ([search] timeout_s); some of its engines may be slow."
             ) from None
         except BaseExceptionGroup as failed:
             raise _first(failed) from None
@@ -71,20 +73,21 @@ class Searcher:
         if session is not None:
             await session.close()
 
-    async def _one(self, url: str, params: dict[str, str], free: asyncio.Semaphore) -> dict[str, Any]:
+    async def _one(self, url: str, named: str, params: dict[str, str], free: asyncio.Semaphore) -> dict[str, Any]:
+        """named: what errors call it."""
         async with free:
             try:
                 async with self._open().get(f"{url}/search", params=params, allow_redirects=False) as response:
                     body, cut = await read_bounded(response, MAX_ANSWER_BYTES)
-                    return _answer(response, body, cut, url)
+                    return _answer(response, body, cut, named)
             except aiohttp.ConnectionTimeoutError:
-                raise UpstreamUnreachable(f"SearXNG does not answer at {url}: nothing there takes connections. {_REMEDY}") from None
+                raise UpstreamUnreachable(f"SearXNG does not answer at {named}: nothing there takes connections. {_REMEDY}") from None
             except Unreadable as exc:
-                raise UpstreamProtocol(f"The answer of SearXNG at {url} cannot be read: {exc}.") from None
+                raise UpstreamProtocol(f"The answer of SearXNG at {named} cannot be read: {exc}.") from None
             except (aiohttp.ClientError, OSError) as exc:
                 if isinstance(exc, TimeoutError):
                     raise
-                raise _as_error(exc, url) from None
+                raise _as_error(exc, named) from None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -102,6 +105,12 @@ class Searcher:
 
 
 _REMEDY = "Is it running, is there a network, and is [search] url right?"
+
+
+def _without_password(url: str) -> str:
+    """For messages, which any client may read."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.dialects.openai_request import given_fields
-from adapter.dialects.openai_values import boolean, integer, wrong_type
+from adapter.dialects.openai_values import boolean, integer, whole_text, wrong_type
 from adapter.errors import AdapterError, BadRequest
 from adapter.web.extract import Extractor, Page
 from adapter.web.fetch import Fetcher
@@ -100,6 +100,15 @@ class Toolset:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Said:
         """`name` with dots or with underscores. Whatever goes wrong is said, not raised. Cancelling stops the fetch or search."""
+        said = await self._call(name, arguments)
+        # What is no character (a byte of a header, half an emoji) cannot be written as JSON, and the MCP library ends over it.
+        return Said(whole_text(said.text), said.failed)
+
+    async def close(self) -> None:
+        await self._fetcher.close()
+        await self._searcher.close()
+
+    async def _call(self, name: str, arguments: Mapping[str, Any]) -> Said:
         wanted = PLAIN_NAMES.get(name, name)
         try:
             if wanted == FETCH.name:
@@ -111,10 +120,6 @@ class Toolset:
         except AdapterError as exc:
             return Said(exc.message, failed=True)
         return Said(f"There is no tool {name[:60]!r}; there are {FETCH.name} and {SEARCH.name}.", failed=True)
-
-    async def close(self) -> None:
-        await self._fetcher.close()
-        await self._searcher.close()
 
     async def _search(self, given: dict[str, Any]) -> Said:
         asked = parse_search({"max_results": DEFAULT_RESULTS, **given})

@@ -43,7 +43,10 @@ class LiteLLM:
 
     def install(self, report: Report) -> None:
         """Installs it, or says that it did not work; raises nothing. What is half there is removed."""
-        if self.ready or self.given_up:
+        if self.ready:
+            return
+        if self.given_up:
+            report.warn(f"LiteLLM is still missing: it could not be installed here. To try again: rm {self._failed}; else set enabled = false in [proxy]")
             return
         report.done("litellm", f"fetching {REQUIREMENT}; gives up after {self._limit_s / 60:g} minutes")
         shutil.rmtree(self._folder, ignore_errors=True)

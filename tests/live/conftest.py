@@ -62,23 +62,6 @@ def tried(record_property: Callable[[str, object], None]) -> Callable[[str, str]
     return note
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of clients. What a test noted before it failed counts as failed."""
-    from tests.live.client_table import table
-
-    seen = [
-        (*value, outcome)
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, [])
-        for name, value in getattr(report, "user_properties", [])
-        if name == "tried" and report.when == "call"
-    ]
-    if seen:
-        terminalreporter.section("clients and what was tried with them")
-        for line in table(seen):
-            terminalreporter.line(line)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_reaches_children() -> None:
     """A shell starts what it puts into the background with SIGINT ignored, and children inherit that."""

@@ -65,7 +65,9 @@ def beside(kit: Path, folder: Path) -> Path:
 
 def bare_env(home: Path, more: Mapping[str, str] = {}) -> dict[str, str]:
     """The whole environment of a program that knows nothing but its files: no key, no address."""
-    return {**private_env(home), "PATH": node_path(), "TERM": "dumb", **more}
+    env = {**private_env(home), "PATH": node_path(), "TERM": "dumb", **more}
+    # For huggingface_hub (tiny-agents of Python) it forbids every request, to any server.
+    return {name: value for name, value in env.items() if name != "HF_HUB_OFFLINE"}
 
 
 def program(command: list[str], home: Path, here: Path, stdin: str = "", **env: str) -> str:

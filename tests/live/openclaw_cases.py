@@ -14,10 +14,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapter.connect.edits_env import read_env
 from tests.fakes.inferrlm import FakeInferrLM, FakeModelRuntime
@@ -113,16 +114,15 @@ def _alive(started: Running) -> bool:
     return started.process.poll() is None
 
 
-def wait_until_it_answers(url: str, alive: object, said: object, limit_s: float = START_S) -> None:
+def wait_until_it_answers(url: str, alive: Callable[[], bool], said: Callable[[], str], limit_s: float = START_S) -> None:
     """A 200 there. Fails with what the program said when it has ended, or the time is up."""
-    assert callable(alive) and callable(said)
     until = time.monotonic() + limit_s
     while time.monotonic() < until and alive():
         with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=5) as answer:
             if answer.status == 200:
                 return
         time.sleep(0.2)
-    raise AssertionError(f"{url} does not answer; the program said:\n{str(said())[-4000:]}")
+    raise AssertionError(f"{url} does not answer; the program said:\n{said()[-4000:]}")
 
 
 # --- the proxy ------------------------------------------------------------------------------------------------------
@@ -212,8 +212,8 @@ class App:
             self._thread.join(STOP_S)
             self._loop.close()
 
-    def _done(self, doing: object) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(STOP_S)  # type: ignore[arg-type]
+    def _done(self, doing: Coroutine[Any, Any, object]) -> None:
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(STOP_S)
 
     def script(self, *scripts: Script) -> None:
         """Of the next requests; what an earlier test had in store is forgotten."""

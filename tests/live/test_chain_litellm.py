@@ -9,7 +9,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -157,7 +158,7 @@ def outside(asked: list[str]) -> Iterator[str]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, suppress(OSError):  # who says nothing, or hangs up
                     connection.settimeout(5)
                     asked.append(connection.recv(200).split(b"\r\n")[0].decode(errors="replace"))
 
@@ -342,8 +343,8 @@ def test_one_refusal_does_not_shut_a_model_off(chain: Chain, status: int, tried:
 def test_a_busy_phone_is_asked_again(chain: Chain, tried: Tried) -> None:
     """One request a second is allowed; the second one is refused with Retry-After, waits, and is answered: its client sees no error."""
     tried("LiteLLM proxy", "Retry-After")
-    for _ in range(3):
-        assert plain(chain, "hasty", max_tokens=5)
+    with ThreadPoolExecutor(2) as pool:  # at once, so that they come within a second on any machine
+        assert all(pool.map(lambda _: plain(chain, "hasty", max_tokens=5), range(2)))
     assert "status=429" in chain.phone.running.output
 
 

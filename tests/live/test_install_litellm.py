@@ -18,7 +18,7 @@ def test_it_is_not_asked_for(still_phone: BarePhone) -> None:
 
 
 def test_where_it_cannot_be_had(still_phone: BarePhone) -> None:
-    """Said once, with what to type; the rest is in place; a second call does not try again."""
+    """Said with what to type; the rest is in place; a second call does not try again, and says so: the service's log sends its reader there."""
     enable(still_phone, "proxy")
     said = " ".join(still_phone.install("--no-llama", "--no-start").split())
     assert f"fetching {REQUIREMENT}" in said
@@ -26,7 +26,8 @@ def test_where_it_cannot_be_had(still_phone: BarePhone) -> None:
     assert f"rm {still_phone.root}/.cache/litellm.failed" in said
     assert not (still_phone.root / ".cache" / "litellm").exists()
     assert (still_phone.places.services / "farmhand-litellm" / "down").exists(), "its run script refuses, with a sentence"
-    assert "LiteLLM" not in still_phone.install("--no-llama", "--no-start")
+    said = " ".join(still_phone.install("--no-llama", "--no-start").split())
+    assert "fetching" not in said and "LiteLLM is still missing" in said and f"rm {still_phone.root}/.cache/litellm.failed" in said
     (still_phone.tmp / "litellm").write_text(WORKS)
     (still_phone.tmp / "litellm").chmod(0o700)
     (still_phone.root / ".cache" / "litellm.failed").unlink()

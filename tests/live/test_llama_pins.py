@@ -153,6 +153,7 @@ async def test_recorded_prompts_are_pinned_without_a_setting(make: MakeEngine, c
     folder = tmp_path / "pins"
     folder.mkdir()
     (folder / "broken.json").write_text('{"messages": [], "date": "yesterday"}')
+    (folder / "deep.json").write_text('{"messages": ' + "[" * 700 + "]" * 700 + ', "date": "2026-11-20"}')
     (folder / "notes.txt").write_text("no pin")
     recorded = {"messages": [{"role": "system", "content": f"{SYSTEM} Current date: 2026-11-20."}], "date": "2026-11-20"}
     (folder / "agent.json").write_text(json.dumps(recorded))
@@ -164,7 +165,7 @@ async def test_recorded_prompts_are_pinned_without_a_setting(make: MakeEngine, c
     text, end = await answer(engine, asked)
     assert cached(end) == await pinned_tokens(engine, today)
     assert text == await cold(asked)
-    assert len(warnings(caplog, "broken.json")) == 1 and warnings(caplog, "Traceback") == []
+    assert len(warnings(caplog, "broken.json")) == len(warnings(caplog, "deep.json")) == 1 and warnings(caplog, "Traceback") == []
 
 
 async def test_nothing_recorded_nothing_loaded(make: MakeEngine, tmp_path: Path) -> None:

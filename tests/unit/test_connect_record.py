@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,55 @@ def test_a_gateway_that_does_not_start(tmp_path: Path, text: str, said: str) -> 
     with pytest.raises(ConnectError, match=said):
         record_run.record("openclaw", tmp_path / "state", program(tmp_path / "bin", text), lambda text: None)
     assert not (tmp_path / "state" / "pins").exists()
+
+
+def test_on_android_the_gateway_has_its_guard(tmp_path: Path) -> None:
+    """As its service has it: without it OpenClaw's start may end with an error of `os.networkInterfaces()` (`facts/termux.md` 11)."""
+    env = {**program(tmp_path / "bin", 'echo "options $NODE_OPTIONS."; exit 2'), "PREFIX": str(tmp_path), "NODE_OPTIONS": "--no-warnings"}
+    guard = tmp_path / "libexec" / "farmhand" / "openclaw-guard.cjs"
+    with pytest.raises(ConnectError, match="options --no-warnings"):
+        record_run.record("openclaw", tmp_path / "state", env, lambda text: None)
+    guard.parent.mkdir(parents=True)
+    guard.touch()
+    with pytest.raises(ConnectError, match=f"options --require={guard} --no-warnings"):
+        record_run.record("openclaw", tmp_path / "state", env, lambda text: None)
+
+
+# Plays the gateway and the agent, each of whose turns asks twice. Its prompt ends in half an emoji, as JavaScript cuts texts.
+PLAYED = """#!{python}
+import http.server, json, os, sys, urllib.request
+if sys.argv[1] == "gateway":
+    class Ready(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Ready).serve_forever()
+session = sys.argv[sys.argv.index("--session-id") + 1]
+system = "Be of use. \\ud83d\\n" * 500 + "Session: " + session
+body = json.dumps({{"messages": [{{"role": "system", "content": system}}]}}).encode()
+for _ in range(2):
+    urllib.request.urlopen(os.environ["NEURAL_FARM_BASE_URL"] + "/chat/completions", body, timeout=20).close()
+"""
+
+
+def test_the_first_request_of_each_turn_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not two of one turn, which would have all in common that belongs to its session. A proxy of the user's is not asked for what is here."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr(record_run, "READY_S", 20.0)
+    env = program(tmp_path / "bin", "")
+    (tmp_path / "bin" / "openclaw").write_text(PLAYED.format(python=sys.executable))
+    path, pin = record_run.record("openclaw", tmp_path / "state", env, lambda text: None)
+    (message,) = json.loads(path.read_text())["messages"]
+    assert message["content"] == "Be of use. \ud83d\n" * 500 and pin.cut == len("Session: farmhand-record-1")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pin_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "pins" / "openclaw.json"
+    path.mkdir(parents=True)
+    with pytest.raises(ConnectError, match="cannot be written"):
+        record_run._write(path, "text")
+    assert [*path.parent.iterdir()] == [path]
 
 
 def test_nothing_to_record_with(tmp_path: Path) -> None:

@@ -103,13 +103,24 @@ def test_a_call_that_was_cut_is_none() -> None:
         assert answer["farmhand"]["incomplete_tool_calls"] == [{"choice": 0, "id": "c1", "name": "tide", "arguments": '{"a":'}]
 
 
+def test_a_call_that_was_cut_before_its_arguments_is_none_either() -> None:
+    """Without them a function of no parameters would be called, and any other one with nothing."""
+    for answer in (whole(CALL[0], end=CUT), chunks(CALL[0], end=CUT)[-1], whole(CALL[0], ChoiceFinished(0, FinishReason.LENGTH))):
+        assert parts(answer) == [{"text": ""}]
+        assert answer["farmhand"]["incomplete_tool_calls"] == [{"choice": 0, "id": "c1", "name": "tide", "arguments": ""}]
+    assert parts(whole(CALL[0], end=CALLED)) == [{"functionCall": {"id": "c1", "name": "tide", "args": {}}}]
+
+
 def test_a_call_before_the_cut_one_is_one() -> None:
     answer = whole(*CALL, ToolCallDelta(1, "c2", "tide", "{"), end=CUT)
     assert parts(answer) == [PART] and len(answer["farmhand"]["incomplete_tool_calls"]) == 1
 
 
-def test_a_call_that_is_no_json_is_said_to_be_malformed() -> None:
-    answer = whole(ToolCallDelta(0, "c", "f", "nothing"), end=CALLED)
+@pytest.mark.parametrize("arguments", ["nothing", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[]", '{"a":' * 2_000])
+def test_a_call_that_is_no_json_is_said_to_be_malformed(arguments: str) -> None:
+    """Python's reader takes words for numbers that would make the whole answer unreadable for anybody else."""
+    answer = whole(ToolCallDelta(0, "c", "f", arguments), end=CALLED)
+    assert json.dumps(answer, allow_nan=False)
     assert answer["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
 
 

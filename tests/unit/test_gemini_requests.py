@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -93,6 +94,15 @@ def test_chunks_of_a_streamed_answer_are_one_message() -> None:
     chunks = (model({"text": "o"}), model({"text": ""}), model(), model({"text": "ne"}))
     found = messages(user({"text": "hi"}), *chunks, user({"text": "two"}, {"text": "lines"}))
     assert [(m.role, m.content) for m in found] == [(Role.USER, "hi"), (Role.ASSISTANT, "one"), (Role.USER, "two\nlines")]
+
+
+def test_a_long_answer_in_chunks_is_not_copied_for_each_of_them() -> None:
+    """8 MB in 4,000 contents took five seconds, in which nobody else got a token; now some hundredths of one."""
+    contents = [user({"text": "hi"}), *[model({"text": "y" * 2_000})] * 4_000]
+    begun_s = time.process_time()
+    _, answer = messages(*contents)
+    assert time.process_time() - begun_s < 1.5
+    assert len(answer.content) == 8_000_000
 
 
 def test_calls_and_their_results() -> None:

@@ -318,6 +318,7 @@ def test_wrong_n_logprobs_and_biases_are_named(fields: dict[str, Any], param: st
         ({}, Reasoning()),
         ({"reasoning_effort": "low"}, Reasoning("low")),
         ({"reasoning": {"effort": "xhigh"}}, Reasoning("xhigh")),
+        ({"reasoning_effort": "max"}, Reasoning("max")),
         ({"reasoning": {"effort": None, "max_tokens": 9}}, Reasoning(None, 9)),
         ({"reasoning": {"enabled": False, "effort": "high", "max_tokens": 5}}, Reasoning("none")),
         ({"reasoning": {"enabled": True}}, Reasoning()),

@@ -192,7 +192,7 @@ def test_no_arguments_are_an_empty_object() -> None:
     assert message_of(plain(ToolCallDelta(0, "c0", "f"), end=CALLED))["tool_calls"] == [called("c0", "f", "{}")]
 
 
-@pytest.mark.parametrize("arguments", ['{"a": "b', "{}{", "[1]", '"text"', "[" * 100_000])
+@pytest.mark.parametrize("arguments", ["", '{"a": "b', "{}{", "[1]", '"text"', "[" * 100_000])
 def test_a_call_that_was_cut_is_set_aside(arguments: str) -> None:
     """Arguments that are no JSON object break every client; what there was can still be seen."""
     body = plain(*FIRST, ToolCallDelta(1, "c1", "g", arguments), end=CUT)
@@ -201,6 +201,11 @@ def test_a_call_that_was_cut_is_set_aside(arguments: str) -> None:
     assert body["farmhand"]["incomplete_tool_calls"] == [
         {"choice": 0, "id": "c1", "name": "g", "arguments": arguments}
     ]
+
+
+@pytest.mark.parametrize(("logprob", "shown"), [(-0.5, -0.5), (float("-inf"), -9999.0), (float("nan"), -9999.0)])
+def test_json_has_no_word_for_these(logprob: float, shown: float) -> None:
+    assert render.finite_logprob(logprob) == shown
 
 
 def test_an_answer_of_nothing_but_a_cut_call_has_no_calls() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.chat import Message, OutputFormat, OutputKind, Reasoning, Role, ToolCall, ToolChoice, ToolMode
-from adapter.dialects.responses_past import Past, Referred, is_response_id, item_id, referred
+from adapter.dialects.responses_past import MAX_REFERRED, Past, Referred, is_response_id, item_id, referred
 from adapter.dialects.responses_request import ResponseRequest, parse_responses
 from adapter.engines.base import Can
 from adapter.errors import BadRequest, PreviousResponseNotFound
@@ -47,6 +47,7 @@ def user(text: str, *images: str) -> Message:
         ([{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}], [Message(Role.ASSISTANT, "no")]),
         ([{"role": "assistant", "content": None}], [Message(Role.ASSISTANT, "")]),
         ([{"role": "user", "content": "caf\ud83d"}], [user("caf\ufffd")]),
+        ([{"type": None, "role": "user", "content": "hi"}], [user("hi")]),
     ],
 )
 def test_messages_in_every_shape(items: Any, expected: list[Message]) -> None:
@@ -61,6 +62,19 @@ def test_calls_that_stand_together_are_one_message() -> None:
         Message(Role.ASSISTANT, "Let me see.", tool_calls=calls),
         Message(Role.TOOL, "14:05", tool_call_id="c1"),
     ]
+
+
+def test_words_behind_calls_do_not_come_between_them_and_their_results() -> None:
+    second = {**CALL, "call_id": "c2", "arguments": {"place": "Husum"}}
+    said = [{"role": "assistant", "content": text} for text in ("Let me see.", "One moment.")]
+    calls = (ToolCall("c1", "tide", '{"place": "Emden"}'), ToolCall("c2", "tide", '{"place": "Husum"}'))
+    results = [Message(Role.TOOL, "14:05", tool_call_id=one) for one in ("c1", "c2")]
+    outputs = [RESULT, {**RESULT, "call_id": "c2"}]
+    assert messages([said[0], CALL, said[1], second, *outputs]) == [
+        Message(Role.ASSISTANT, "Let me see.\nOne moment.", tool_calls=calls), *results,
+    ]  # fmt: skip
+    assert messages([CALL, second, {"type": "reasoning", "summary": []}, said[1], *outputs])[0].content == "One moment."
+    assert len(messages([CALL, RESULT, *said])) == 4
 
 
 def test_a_call_without_words_before_it_and_a_result_in_parts() -> None:
@@ -104,6 +118,7 @@ def test_instructions_come_first_and_are_only_those_of_this_request() -> None:
         ({"previous_response_id": ID}, Referred(ID)),
         ({"input": [{"type": "item_reference", "id": item_id(ID, "message", 0)}]}, Referred(None, (ID,))),
         ({"input": [{"id": item_id(ID, "reasoning", 0)}, {"id": item_id(ID, "message", 1)}]}, Referred(None, (ID,))),
+        ({"input": [{"type": None, "id": item_id(ID, "message", 0)}]}, Referred(None, (ID,))),
         ({"input": [{"type": "item_reference", "id": "msg_of_somebody_else"}]}, Referred()),
         ({"input": [{"type": "item_reference", "id": 7}]}, Referred()),
         ({"input": "hi"}, Referred()),
@@ -132,8 +147,9 @@ def test_references_stand_for_items() -> None:
 
 
 def test_too_many_answers_referred_to() -> None:
-    items = [{"id": item_id(f"resp_{index:048x}", "message", 0)} for index in range(65)]
-    with pytest.raises(BadRequest, match="items of 65 answers") as caught:
+    items = [{"id": item_id(f"resp_{index:048x}", "message", 0)} for index in range(MAX_REFERRED + 1)]
+    assert len(referred({"input": items[:-1]}).answers) == MAX_REFERRED >= 500, "a long run of an agent that uses the AI SDK"
+    with pytest.raises(BadRequest, match=f"items of {MAX_REFERRED + 1} answers") as caught:
         referred({"input": items})
     assert caught.value.param == "input"
 
@@ -287,6 +303,20 @@ def test_what_the_answer_repeats() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("body", "name", "shown"),
+    [
+        ({"reasoning": {"enabled": False, "effort": [float("inf")]}}, "reasoning", {"effort": "none", "summary": None}),
+        ({"reasoning_effort": "low"}, "reasoning", {"effort": "low", "summary": None}),
+        ({"text": {"format": {"type": "text", "schema": float("inf"), "name": 1}}}, "text", {"format": {"type": "text"}}),
+        ({"text": {"format": {"type": "json_object", "strict": "very"}}}, "text", {"format": {"type": "json_object"}}),
+    ],
+)
+def test_what_was_not_looked_at_is_not_repeated(body: dict[str, Any], name: str, shown: Any) -> None:
+    """JSON has no word for a client's 1e999: the whole answer could not be read."""
+    assert parse(body).echo[name] == shown
+
+
 # --- what is wrong ------------------------------------------------------------------------------------------------
 
 USER: Any = {"role": "user"}
@@ -314,6 +344,7 @@ USER: Any = {"role": "user"}
         ({"input": [{**CALL, "call_id": ""}]}, "input[0].call_id", "is empty"),
         ({"input": [{**CALL, "name": 3}]}, "input[0].name", "a string, not a number"),
         ({"input": [{**CALL, "arguments": 3}]}, "input[0].arguments", "the JSON text of an object"),
+        ({"input": [{**CALL, "arguments": {"a": float("inf")}}]}, "input[0].arguments", "a number that is too large"),
         ({"input": [{"type": "item_reference", "id": "msg_x"}]}, "input[0].id", "send the item itself"),
         ({"input": [{"type": "item_reference"}]}, "input[0].id", "a string, not null"),
         ({"instructions": ["x"]}, "instructions", "a string, not an array"),

@@ -134,6 +134,12 @@ def test_items_by_their_ids(store: ResponseStore) -> None:
     assert known[own] == {"type": "message", "id": own, "role": "user", "content": "a"}
 
 
+def test_an_item_whose_type_is_null_is_a_message(store: ResponseStore) -> None:
+    store.save(record(1, items=({"type": None, "role": "user", "content": "a"},)))
+    (item,) = store.input_of(ident(1), "me", **LIMITS)
+    assert (item["type"], item["id"]) == ("message", item_id(ident(1), "message", 0, of_input=True))
+
+
 def test_no_id_of_a_client_stands_for_an_answers_item(store: ResponseStore) -> None:
     answers = item_id(ident(1), "message", 0)
     store.save(record(1, items=({"id": answers, "role": "user", "content": "forged"},)))

@@ -209,6 +209,7 @@ SWITCHES = "{{ enable_thinking }},{{ thinking }},{{ reasoning_effort }},{{ think
         (Reasoning(effort="none"), "{}", "False,False,low,"),
         (Reasoning(effort="minimal"), "{}", "True,True,low,"),
         (Reasoning(effort="xhigh"), "{}", "True,True,high,"),
+        (Reasoning(effort="max"), "{}", "True,True,high,"),
         (Reasoning(max_tokens=0), "{}", "False,False,,0"),
         (Reasoning(max_tokens=99), "{}", "True,True,,99"),
         (Reasoning(effort="none"), '{"enable_thinking": true}', "True,False,low,"),

@@ -159,3 +159,46 @@ def test_state_is_outside_tmpdir() -> None:
     """Termux empties it when its service stops (`facts/termux.md` 4.1)."""
     lines = [(name_of(path), line) for path in SHELL for line in code_of(path) if "TMPDIR" in line or "/tmp" in line]
     assert lines == [("service.sh", "TMPDIR=$PREFIX/tmp"), ("service.sh", next(text for _, text in lines if "export" in text))]
+
+
+# --- `env.local`: what the two services take from it ---------------------------------------------------------------
+
+ENV_FUNCTIONS = {
+    "farmhand-litellm": ("take_variables", 'take_variables "$1"; printf %s "${KEY-}"'),
+    "farmhand-openclaw": ("value_of", 'value_of KEY "$1"'),
+}
+
+
+@pytest.mark.parametrize("service", ENV_FUNCTIONS)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("KEY=plain", "plain"),
+        ("KEY=one\nKEY=two\nOTHER=three\n", "two"),
+        ("  export KEY=indented\n", "indented"),
+        ("KEY=padded=\n", "padded="),  # as base64 ends
+        ("KEY=a=b==\n", "a=b=="),
+        ("KEY=sk-1 # of the proxy\n", "sk-1"),
+        ("KEY=sk-1 \t # of the proxy\n", "sk-1"),
+        ("KEY=sk#1\n", "sk#1"),
+        ("KEY='quoted # so' # or so\n", "quoted # so"),
+        ('KEY="it\'s"\n', "it's"),
+        ("KEY=windows\r\n", "windows"),
+        ("KEY='windows'\r\n", "windows"),
+        ("KEY=$(echo run) `echo run`\n", "$(echo run) `echo run`"),
+        ("KEY=\n", ""),
+        ("KEY\nKEYS=x\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_value_of_env_local(service: str, text: str, value: str, tmp_path: Path) -> None:
+    """Both the same, for the one is given the key that the other asks for."""
+    name, call = ENV_FUNCTIONS[service]
+    script = text_of(TERMUX / "sv" / service / "run")
+    found = re.search(rf"^carriage_return=.*?^{name}\(\) {{.*?^}}$", script, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    file = tmp_path / "env.local"
+    file.write_bytes(text.encode())
+    shell = shutil.which("dash") or "sh"
+    done = subprocess.run([shell, "-c", f"set -u\n{found[0]}\n{call}", "test", str(file)], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, value, "")

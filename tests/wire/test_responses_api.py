@@ -114,6 +114,9 @@ async def test_what_has_no_effect_is_said(stream: bool) -> None:
         ({"include": ["message.output_text.logprobs"]}, "include"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"guided_grammar": "root ::= 'a'"}, "guided_grammar"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "messages"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"max_tokens": 0}, "max_tokens"),
     ],
 )
 async def test_a_refusal_names_the_field(body: dict[str, Any], param: str, stream: bool) -> None:
@@ -157,8 +160,10 @@ async def test_a_failure_behind_the_first_byte(said: tuple[Step, ...]) -> None:
     assert (events[-1]["code"], events[-1]["error"]["type"]) == ("engine_failed", "server_error")
 
 
-async def test_a_fault_of_our_own_in_mid_stream_says_no_details() -> None:
-    engine = CapableEngine(script=(Started(), TextDelta("Hal"), RuntimeError("secret")))
+@pytest.mark.parametrize("fault", [RuntimeError("secret"), ConnectionResetError("secret"), BrokenPipeError("secret")])
+async def test_a_fault_of_our_own_in_mid_stream_says_no_details(fault: Exception) -> None:
+    """An engine's broken pipe is not its client's: that stream must not end in silence."""
+    engine = CapableEngine(script=(Started(), TextDelta("Hal"), fault))
     async with running_adapter(engines=[engine], server=EAGER, **ONCE) as adapter:
         response = check_events(await events_of(adapter))
     assert response["error"]["code"] == "server_error" and "secret" not in json.dumps(response)

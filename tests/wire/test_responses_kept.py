@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.chat import Message, Role, Started, TextDelta, ToolCall
+from adapter.responses.store import ResponseStore
+from adapter.server import routes_responses
 from tests.fakes.scripted_engine import END, CapableEngine
 from tests.wire.responses_cases import CALL, HELLO, NO_ID, PATH, TIDE, ask, both, events_of, kept
 from tests.wire.responses_shape import check_events, output_text
@@ -133,6 +137,24 @@ async def test_a_disk_that_fails_spoils_no_answer(stream: bool, tmp_path: Path, 
         status, body, _ = await ask(adapter, stream=stream)
     assert (status, output_text(body), body["store"], body["farmhand"]["stored"]) == (200, "Hello.", False, False)
     assert "the answer cannot be kept" in caplog.text
+
+
+@both
+async def test_a_disk_that_hangs_spoils_no_answer(
+    stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither its own nor the next one's: the engine's seat is free again."""
+    wakes = threading.Event()
+    monkeypatch.setattr(ResponseStore, "save", lambda store, record: wakes.wait(30))
+    monkeypatch.setattr(routes_responses, "KEEP_S", 0.05)
+    try:
+        async with asyncio.timeout(20), running_adapter(settings(tmp_path), engines=[CapableEngine(script=HELLO)]) as adapter:
+            for _ in range(2):
+                status, body, _ = await ask(adapter, stream=stream)
+                assert (status, output_text(body), body["store"], body["farmhand"]["stored"]) == (200, "Hello.", False, False)
+    finally:
+        wakes.set()
+    assert "the answer cannot be kept error=it took more than 0.05 s" in caplog.text
 
 
 async def test_a_damaged_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

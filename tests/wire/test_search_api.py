@@ -72,6 +72,7 @@ async def test_the_tools_are_listed_as_litellm_lists_them() -> None:
     [
         ({"search_domain_filter": ["https://www.Example.org/"]}, {"q": "farm site:example.org"}),
         ({"search_domain_filter": ["a.org", "b.org", "-c.org"]}, {"q": "farm (site:a.org OR site:b.org) -site:c.org"}),
+        ({"search_domain_filter": ["-https://www.c.org/"]}, {"q": "farm -site:c.org"}),
         ({"country": "US"}, {"q": "farm", "language": "en-US"}),
         ({"country": "uk"}, {"q": "farm", "language": "en-GB"}),
         ({"country": "ch"}, {"q": "farm", "language": "de-CH"}),
@@ -160,6 +161,7 @@ async def test_a_packed_answer_is_read() -> None:
         ({"query": "x", "max_tokens_per_page": 0}, "max_tokens_per_page", "from 1"),
         ({"query": "x", "search_domain_filter": {}}, "search_domain_filter", "an array of domains"),
         ({"query": "x", "search_domain_filter": ["a b"]}, "search_domain_filter", "must be a domain"),
+        ({"query": "x", "search_domain_filter": ["a." * 200 + "org"]}, "search_domain_filter", "must be a domain"),
         ({"query": "x", "search_domain_filter": ["a.org"] * 21}, "search_domain_filter", "at most 20"),
         ({"query": "x", "country": 1}, "country", "must be a string"),
         ({"query": "x", "search_tool_name": 5}, "search_tool_name", "must be a string"),
@@ -244,6 +246,17 @@ async def test_nobody_at_the_address() -> None:
         status, code, _, message = error_of(await post(adapter, {"query": "x"}))
     assert (status, code) == (503, "upstream_unreachable")
     assert f"http://127.0.0.1:{port}: nothing listens there" in message and "[search] url" in message
+
+
+async def test_a_password_in_the_address_is_used_and_not_told() -> None:
+    async with FakeSearxng(quirks={"html_200"}) as searxng:
+        url = searxng.url.replace("http://", "http://farm:secret@")
+        async with running_adapter(search={"url": url}) as adapter:
+            *_, message = error_of(await post(adapter, {"query": "x"}))
+    assert searxng.seen and searxng.url in message and "secret" not in message
+    async with running_adapter(search={"url": url}) as adapter:  # nobody is there any more
+        *_, message = error_of(await post(adapter, {"query": "x"}))
+    assert "nothing listens there" in message and "secret" not in message
 
 
 async def test_no_network() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -177,7 +178,7 @@ async def test_a_name_of_a_private_address() -> None:
 
 
 async def test_a_name_that_is_public_first_and_private_afterwards() -> None:
-    """DNS rebinding: what is looked at is the address of this connection. 127.0.0.2 stands in for a public server here."""
+    """DNS rebinding: what is looked at is the address of this connection. 127.0.0.1 stands in for a public server here."""
     async with Website() as site:
         names = Names(rebind_example=["127.0.0.1", "127.0.0.3"])
         async with fetching(LOOPBACK, resolver=names) as fetcher:
@@ -199,9 +200,10 @@ async def test_the_private_one_of_several_addresses_is_not_connected_to() -> Non
     async with Website() as site:
         async with fetching(LOOPBACK, resolver=Names(both_example=["127.0.0.9 127.0.0.1"])) as fetcher:
             assert (await fetcher.fetch(f"http://both.example:{site.port}/article")).kind == "html"
-        async with fetching(LOOPBACK, resolver=Names(both_example=["127.0.0.9 10.0.0.1"])) as fetcher:
-            said = await refused(f"http://both.example:{site.port}/article", fetcher)
-        assert "not on the public internet" in said
+        async with fetching(LOOPBACK, resolver=Names(both_example=["127.0.0.9 10.0.0.1"], six_example=["10.0.0.1 ::1"])) as fetcher:
+            for name in ("both", "six"):
+                said = await refused(f"http://{name}.example:{site.port}/article", fetcher)
+                assert re.fullmatch(r"\S+ is not on the public internet \([a-z ]+\)\. A person can allow it: \S+ \S+ = \S+", said)
 
 
 async def test_a_server_that_is_not_there() -> None:

@@ -16,8 +16,8 @@ from adapter.web.extract import Extractor
 from adapter.web.fetch import Fetcher
 from adapter.web.searcher import Searcher
 from adapter.web.tools import FETCH, PLAIN_NAMES, SEARCH, Toolset
-from tests.fakes.searxng import FakeSearxng
-from tests.fakes.website import Answer, Website
+from tests.fakes.searxng import FakeSearxng, entry
+from tests.fakes.website import Answer, Website, redirect
 
 pytestmark = pytest.mark.usefixtures("never_blocking")
 
@@ -75,6 +75,17 @@ async def test_pages_without_text_and_pages_that_are_cut() -> None:
         assert "its end was cut off" in (await made.call("web.fetch", {"url": site.url + "/huge"})).text
         site.pages["/shell"] = Answer(b"<title>App</title><div id=root></div><script>go()</script>")
         assert "Title: App" in (await made.call("web.fetch", {"url": site.url + "/shell"})).text
+
+
+async def test_what_is_no_character_is_replaced() -> None:
+    """A lone surrogate, as a byte of a header becomes one, cannot be written as JSON: the MCP library's server ended over it."""
+    odd = entry("a\ud800", "https://example.org/\ud83d")
+    async with FakeSearxng([odd], unresponsive=[["b\udc00", "why"]]) as searxng, Website() as site, tools(searxng.url) as made:
+        site.pages["/odd"] = redirect("http://example.org/\xff")
+        texts = [(await made.call("search.web", {"query": "x"})).text, await failed(made, "web.fetch", {"url": site.url + "/odd"})]
+    for text in texts:
+        text.encode()
+        assert "\ufffd" in text
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,12 @@ def bakes(paths: Sequence[str], template: ChatTemplate, model: Model) -> Iterato
 def _read(path: Path, today: date) -> Chat:
     """Raises `OSError`, `ValueError`, `AdapterError`. `date`: the day on which the prompt was recorded, as it stands in it; today's takes its place."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        return _chat(json.loads(path.read_text(encoding="utf-8")), today)
     except RecursionError:
         raise ValueError("its JSON is nested too deeply") from None
+
+
+def _chat(body: object, today: date) -> Chat:
     if not isinstance(body, dict):
         raise BadRequest("it must hold a JSON object with 'messages', as a request has it")
     recorded = body.pop("date", None)

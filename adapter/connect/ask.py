@@ -32,7 +32,7 @@ class Answer:
         """The message of an error body, "" without one."""
         error = self.value.get("error") if isinstance(self.value, dict) else None
         said = error.get("message") if isinstance(error, dict) else error
-        return " ".join(said.split())[:600] if isinstance(said, str) else ""
+        return " ".join("".join(char if char.isprintable() else " " for char in said).split())[:600] if isinstance(said, str) else ""
 
 
 def get(url: str, key: str) -> Answer:

@@ -86,7 +86,7 @@ class _Check:
     async def _get(self, url: str) -> tuple[Seen, Any]:
         try:
             async with asyncio.timeout(QUICK_S), self._session.get(url) as response:
-                body = _parsed(await response.content.read(MAX_BODY_BYTES))
+                body = _parsed(await _read(response))
                 return _refused(response, body), body
         except TimeoutError:
             return Seen(error=f"nothing came within {QUICK_S:g} s"), None
@@ -111,7 +111,7 @@ class _Check:
         try:
             async with asyncio.timeout_at(self._until_s), self._session.post(self._truth.base_url + path, json=body) as response:
                 if response.status != 200:
-                    return _refused(response, _parsed(await response.content.read(MAX_BODY_BYTES)))
+                    return _refused(response, _parsed(await _read(response)))
                 streamed = response.content_type == "text/event-stream"
                 async for data in response.content.iter_any():
                     if not reader.feed(data, loop.time() - start_s, streamed=streamed):
@@ -151,6 +151,16 @@ def _refused(response: aiohttp.ClientResponse, body: Any) -> Seen:
     return Seen(
         status=response.status, error=message[:600], code=str(said.get("code") or ""), retry_after_s=response.headers.get("Retry-After", "")
     )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body in all its pieces, cut off behind `MAX_BODY_BYTES`."""
+    data = b""
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > MAX_BODY_BYTES:
+            break
+    return data
 
 
 def _parsed(data: bytes) -> Any:

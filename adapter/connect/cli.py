@@ -123,8 +123,17 @@ def _wanted(client: Target, args: argparse.Namespace) -> Wanted:
     return Wanted(
         name=args.name, url=args.url, key=args.key, model=args.model, phones=tuple(args.phone), small=args.small,
         deadline_s=getattr(client, "DEADLINE_S", None), rate=getattr(client, "RATE", None),
-        file=None if args.file is None else Path(os.path.abspath(args.file.expanduser())),
+        file=None if args.file is None else _file(args.file),
     )  # fmt: skip
+
+
+def _file(path: Path) -> Path:
+    try:
+        return Path(os.path.abspath(path.expanduser()))
+    except RuntimeError:
+        raise ConnectError(f"--file: {path}: there is no such user") from None
+    except OSError:
+        raise ConnectError("the current folder is not there any more; go to another one first") from None
 
 
 def _written(client: Target, wanted: Wanted, gathered: Gathered, connection: Connection) -> tuple[Gathered, Connection, list[Written]]:
@@ -158,8 +167,7 @@ def _show(args: argparse.Namespace, gathered: Gathered, connection: Connection, 
     truth, text = gathered.truth, list[str]()
     size = f", {truth.model.context_tokens:,} tokens of context" if truth.model.context_tokens else ""
     text += [f"Server   {truth.base_url}", f"Model    {truth.model.id}{size}"]
-    key = truth.key if args.show_key else show.hide(truth.key, truth.key, show_key=False)
-    text += [f"Key      {key}: {gathered.key_is}", ""]
+    text += [f"Key      {_key(args, truth.key)}: {gathered.key_is}", ""]
     if args.check and not args.write and connection.parts:  # who wants to know what fails has seen the rest, or will
         _print(text[:-1])
         return
@@ -194,7 +202,7 @@ def _for_programs(args: argparse.Namespace, gathered: Gathered, connection: Conn
         "base_url": truth.base_url,
         "model": truth.model.id,
         "context_tokens": truth.model.context_tokens or None,
-        "key": show.hide(truth.key, truth.key, show_key=args.show_key),
+        "key": _key(args, truth.key),
         "key_is": gathered.key_is,
         "parts": shown["parts"],
         "notes": [*gathered.notes, *shown["notes"]],
@@ -202,6 +210,13 @@ def _for_programs(args: argparse.Namespace, gathered: Gathered, connection: Conn
     if written is not None:
         told["written"] = [{"path": str(one.path), "change": one.change, "backup": one.backup and str(one.backup)} for one in written]
     return told
+
+
+def _key(args: argparse.Namespace, key: str) -> str:
+    from adapter.connect.gather import NO_KEY
+    from adapter.connect.values import mask
+
+    return key if args.show_key or key == NO_KEY else mask(key)
 
 
 def _progress(args: argparse.Namespace) -> Any:

@@ -71,12 +71,11 @@ def quoted(name: str, value: str) -> str:
 
 
 def meaning(written: str) -> str:
-    """The value that such a text stands for, as a shell reads it."""
-    if written[:1] == "'":
-        return written[1:-1]
-    if written[:1] == '"':
-        return re.sub(r'\\([\\"$`])', r"\1", written[1:-1])
-    return written
+    """The value that such a text stands for, as a shell reads it; one that is put together of several pieces is its text."""
+    pattern = _QUOTED.get(written[:1])
+    if pattern is None or not pattern.fullmatch(written):
+        return written
+    return written[1:-1] if written[0] == "'" else re.sub(r'\\([\\"$`])', r"\1", written[1:-1])
 
 
 def _lines(text: str) -> list[_Line]:
@@ -85,26 +84,39 @@ def _lines(text: str) -> list[_Line]:
     while at < len(text):
         match = _ASSIGNMENT.match(text, at)
         if match:
-            end = _value_end(text, match.end())
+            start, end = _value(text, match.end())
             head = at + len(match.group()) - len(match.group().lstrip(" \t"))
-            found.append(_Line(match["name"], match["export"] is not None, head, match.end(), end))
+            found.append(_Line(match["name"], match["export"] is not None, head, start, end))
             at = end
         newline = text.find("\n", at)
         at = len(text) if newline < 0 else newline + 1
     return found
 
 
-def _value_end(text: str, start: int) -> int:
-    pattern = _QUOTED.get(text[start : start + 1])
-    if pattern is None:
+def _value(text: str, start: int) -> tuple[int, int]:
+    """Where it begins and ends. start: of what follows the `=` and its blanks."""
+    if text[start : start + 1] == "#" and text[start - 1] in " \t":  # no value, and a comment
+        start = text.rindex("=", 0, start) + 1
+        return start, start
+    if text[start : start + 1] not in _QUOTED:
         found = _UNQUOTED.match(text, start)
         assert found is not None  # it may be empty
-        return found.end()
-    quoted_value = pattern.match(text, start)
-    if quoted_value is None:
+        return start, found.end()
+    end = start
+    while text[end : end + 1].strip():  # pieces without a blank between them are one value: 'it'\''s'
+        end = _piece_end(text, end)
+    return start, end
+
+
+def _piece_end(text: str, start: int) -> int:
+    pattern = _QUOTED.get(text[start])
+    if pattern is None:
+        return start + (2 if text[start] == "\\" and text[start + 1 : start + 2].strip() else 1)
+    found = pattern.match(text, start)
+    if found is None:
         line = text.count("\n", 0, start) + 1
         raise EditError("a quote is opened here and never closed", line, start - (text.rfind("\n", 0, start) + 1) + 1)
-    return quoted_value.end()
+    return found.end()
 
 
 def _appended(text: str, line: str) -> str:

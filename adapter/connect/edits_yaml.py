@@ -45,8 +45,9 @@ def edit_yaml(text: str, edits: Sequence[Put | PutEntries], head: str = "") -> s
         return start + render(expected).replace("\n", newline)
     new, fine = text, False
     with suppress(EditError, ValueError, StopIteration):  # what there is could be read, so it is our doing
+        editor = _Editor(text)
         for edit in edits:
-            new = _Editor(new).done(edit)
+            new = editor.done(edit)
         fine = same(loads(new), expected)
     if not fine:
         raise EditError(UNUSUAL)
@@ -123,6 +124,7 @@ class _Editor:
     def __init__(self, text: str) -> None:
         self.text = text
         self.newline = "\r\n" if "\r\n" in text else "\n"
+        self._composed: Any = None  # of this text: reading it takes long
 
     def done(self, edit: Put | PutEntries) -> str:
         match edit:
@@ -156,9 +158,11 @@ class _Editor:
         slots = [index for index, item in enumerate(chain[-1].value) if is_ours(edit, self._value(item))]
         for index in reversed(slots[len(fresh) :]):
             self._delete(self._walk(edit.path)[0][-1], index)
-        for index, value in zip(slots, fresh, strict=False):
-            item = self._walk(edit.path)[0][-1].value[index]
-            self._replace((*edit.path, ""), item, value)
+        node = self._walk(edit.path)[0][-1]
+        renewed = [*zip(slots, fresh, strict=False)]
+        flow = bool(renewed) and self._inside_flow(node.value[slots[0]])
+        for index, value in reversed(renewed):  # so that the places of those before stay right
+            self._replace_item(node.value[index], value, flow=flow)
         rest = fresh[len(slots) :]
         node = self._walk(edit.path)[0][-1]
         if rest and not node.value:
@@ -170,7 +174,7 @@ class _Editor:
         """As far along the path as there is something: the nodes, the root first, and how many keys led to them."""
         from ruamel.yaml.nodes import ScalarNode
 
-        chain = [_read(self.text, lambda yaml: yaml.compose(self.text))]
+        chain = [self._root()]
         for key in path:
             pairs = chain[-1].value if chain[-1].id == "mapping" else []
             node = next((value for name, value in reversed(pairs) if isinstance(name, ScalarNode) and name.value == key), None)
@@ -179,24 +183,36 @@ class _Editor:
             chain.append(node)
         return chain, len(chain) - 1
 
+    def _root(self) -> Any:
+        if self._composed is None:
+            self._composed = _read(self.text, lambda yaml: yaml.compose(self.text))
+        return self._composed
+
     def _value(self, node: Any) -> Any:
-        return _yaml("safe").constructor.construct_document(node)
+        if "<<" in self.text:  # what is merged in is put among the node's own entries
+            self._composed = None
+        return _read(self.text, lambda yaml: yaml.constructor.construct_document(node))
 
     # --- splices --------------------------------------------------------------------------------------------
 
     def _splice(self, start: int, end: int, new: str) -> None:
         self.text = self.text[:start] + new + self.text[end:]
+        self._composed = None
 
-    def _replace(self, path: tuple[str, ...], node: Any, value: Any) -> None:
-        """The value of a key, or an item of a list (then the last of the path is ""), or all there is (no path)."""
+    def _replace_item(self, node: Any, value: Any, *, flow: bool) -> None:
+        """Of a list. flow: it stands within brackets."""
         if same(self._value(node), value):
             return
         start, end = node.start_mark.index, self._end(node)
-        if path[-1:] == ("",):
-            column = start - (self.text.rfind("\n", 0, start) + 1)
-            flow = self._inside_flow(node) or not isinstance(value, dict | list)
-            self._splice(start, end, _flow(value) if flow else self._block(value, column).strip())
+        column = start - (self.text.rfind("\n", 0, start) + 1)
+        on_a_line = flow or not isinstance(value, dict | list)
+        self._splice(start, end, _flow(value) if on_a_line else self._block(value, column).strip())
+
+    def _replace(self, path: tuple[str, ...], node: Any, value: Any) -> None:
+        """The value of a key, or all there is (no path)."""
+        if same(self._value(node), value):
             return
+        start, end = node.start_mark.index, self._end(node)
         if not path:
             self._splice(start, end, self._block(value, 0).rstrip())
             return
@@ -278,7 +294,7 @@ class _Editor:
 
     def _inside_flow(self, node: Any) -> bool:
         """Does it stand within brackets, where there are no blocks?"""
-        pending = [_read(self.text, lambda yaml: yaml.compose(self.text))]
+        pending = [self._root()]
         while pending:
             one = pending.pop()
             if one.id == "scalar":

@@ -63,5 +63,6 @@ def _known(env_local: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError, EditError) as exc:
         raise ConnectError(f"{env_local} cannot be read ({exc}); mend that, or delete it to begin anew") from None
-    numbered = {name.removeprefix(URL_VARIABLE): value for name, value in values.items() if name.startswith(URL_VARIABLE)}
-    return {url.rstrip("/"): values.get(KEY_VARIABLE + number, "") for number, url in numbered.items()}
+    # Of a phone that is there twice the first counts: when there are fewer of them than before, the old last lines stay.
+    numbered = sorted((len(name), name.removeprefix(URL_VARIABLE)) for name in values if name.startswith(URL_VARIABLE))
+    return {values[URL_VARIABLE + number].rstrip("/"): values.get(KEY_VARIABLE + number, "") for _, number in reversed(numbered)}

@@ -16,7 +16,7 @@ from adapter.access.grant import Grant
 from adapter.access.store import Store, TokenError
 from adapter.connect import ask, farm, listing
 from adapter.connect.target import ConnectError
-from adapter.connect.truth import Model, Options, Truth, Where
+from adapter.connect.truth import KEY_VARIABLE, Model, Options, Truth, Where
 from adapter.keys import KeyFileError, load_or_create_key
 from adapter.settings import Settings, is_loopback, local_url
 
@@ -70,12 +70,14 @@ class _Server:
 
 def gather(wanted: Wanted, env: Mapping[str, str], stdin: TextIO) -> Gathered:
     """Raises `ConnectError` with a sentence that says what to type."""
+    if wanted.phones and wanted.name != PROXY:
+        raise ConnectError(f"--phone: {wanted.name} uses one server; several are LiteLLM's matter: farmhand connect {PROXY} --phone URL")
     settings = _settings(env)
     given = _given_key(wanted.key, env, stdin)
+    phones = tuple(_normal("--phone", url) for url in wanted.phones)
     server = _server(wanted.url, given, settings)
     model = _model(server, wanted.model)
     where = _where(settings, env)
-    phones = tuple(_normal("--phone", url) for url in wanted.phones)
     upstreams, port = Options().upstreams, Options().port
     if wanted.name == PROXY:  # what is wrong in that section is nobody else's matter
         upstreams, port = farm.proxy_section(configuration.config_path(env), base_urls=(server.base_url, *phones))
@@ -107,21 +109,28 @@ def _given_key(key: str | None, env: Mapping[str, str], stdin: TextIO) -> str | 
     said, text = ("--key", key) if key is not None else (KEY_FROM, env.get(KEY_FROM) or None)
     if text == "-":
         said, text = "standard input", stdin.readline().strip()
-    if text is not None and not (text and all("!" <= char <= "~" for char in text)):
-        raise ConnectError(f"{said}: a key has no spaces, line breaks or letters beyond ASCII; copy it anew")
+    if text is not None:
+        _check_key(said, text)
     return text
+
+
+def _check_key(said: str, key: str) -> None:
+    """Fit for a header? What refuses it there would show it."""
+    if not (key and all("!" <= char <= "~" for char in key)):
+        raise ConnectError(f"{said}: a key has no spaces, line breaks or letters beyond ASCII; copy it anew")
 
 
 def _normal(flag: str, url: str) -> str:
     """With `/v1`, without a slash behind it."""
-    parts = urlsplit(url)
     try:
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0 and len(url) <= 300
+        parts = urlsplit(url)
+        path = parts.path.strip("/")
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and len(url) <= 300
     except ValueError:
-        fine = False
-    if not fine or parts.query or parts.fragment or parts.username or any(char.isspace() for char in url):
+        fine, path = False, ""
+    if not fine or any(char in "?#@" or char.isspace() for char in url):
         raise ConnectError(f"{flag}: {url[:80]!r} must look like http://127.0.0.1:8888/v1")
-    return url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
+    return url.rstrip("/") + ("" if path else "/v1")
 
 
 def _server(url: str | None, given: str | None, settings: Settings) -> _Server:
@@ -273,6 +282,9 @@ def _farm(phones: Sequence[str], env: Mapping[str, str], env_local: Path, model:
     if not phones:
         return ()
     keys = farm.phone_keys(phones, env, env_local)
+    for number, key in enumerate(keys, 2):
+        if key:
+            _check_key(f"{KEY_VARIABLE}_{number}", key)
     return tuple(_phone(url, key, model, number) for number, (url, key) in enumerate(zip(phones, keys, strict=True), 2))
 
 
@@ -281,7 +293,7 @@ def _phone(url: str, key: str, model: str | None, number: int) -> Truth:
     if answer.status in (401, 403):
         raise ConnectError(
             f"--phone {url}: asks for a key{' other than that' if key else ''}. On that phone type: farmhand token new litellm\n"
-            f"and put what it prints into the variable NEURAL_FARM_API_KEY_{number} here"
+            f"and put what it prints into the variable {KEY_VARIABLE}_{number} here"
         )
     if answer.status != 200:
         raise ConnectError(f"--phone {url}: {answer.says or f'answers with status {answer.status}'}")

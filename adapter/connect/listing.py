@@ -20,12 +20,19 @@ LISTED = 12
 
 
 def read_models(value: object) -> tuple[Model, ...]:
-    """The JSON of `GET /v1/models`; chat and embedding models only, `auto` first, else in the server's order. Raises `ConnectError`."""
+    """The JSON of `GET /v1/models`; chat and embedding models only, each once, `auto` first, else in the server's order. Raises `ConnectError`.
+
+    An id with line breaks, control characters or half a letter can stand in no file and on no terminal: it is left out.
+    """
     try:
         entries = parse_models(value)
     except AdapterError as exc:
         raise ConnectError(exc.message) from None
-    models = [model for model in map(_model, entries) if model.does("chat") or model.does("embeddings")]
+    once: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        if str(entry["id"]).isprintable():
+            once.setdefault(str(entry["id"]), entry)
+    models = [model for model in map(_model, once.values()) if model.does("chat") or model.does("embeddings")]
     return tuple(sorted(models, key=lambda model: model.id != AUTO))
 
 

@@ -23,7 +23,7 @@ from adapter.connect.parts import (
 from adapter.connect.values import MISSING, applied, mask, masked, plain
 
 INDENT = "    "
-# Shorter ones are no keys but words like `none`, which stand in every text.
+# Shorter ones of nothing but letters are no keys but words like `none`, which stand in every text.
 SHORTEST_KEY = 12
 # A secret that is the client's own.
 TO_BE_MADE = "(made by --write, where there is none yet)"
@@ -90,7 +90,7 @@ def _retold(edit: Put | PutEntries, tell: Callable[[Any], Any]) -> Put | PutEntr
 
 
 def hide(text: str, key: str, *, show_key: bool) -> str:
-    return text if show_key or len(key) < SHORTEST_KEY else text.replace(key, mask(key))
+    return text if show_key or (len(key) < SHORTEST_KEY and (key.isalpha() or not key)) else text.replace(key, mask(key))
 
 
 def for_programs(connection: Connection, *, key: str, show_key: bool) -> dict[str, Any]:

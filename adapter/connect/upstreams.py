@@ -129,7 +129,7 @@ class Upstream(BaseModel):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError("must look like http://192.168.1.20:8000/v1, without a key in it")
         return value.rstrip("/")
 

@@ -49,9 +49,17 @@ class _Plan:
 def write(parts: Iterable[Part], now: datetime) -> list[Written]:
     """Every file is read and edited before the first is written, so that a broken one stops all. Raises `WriteError`.
 
-    Two parts of one file are done one after the other. now: local time, for the names of backups.
+    If one cannot be written, those before it are put back. Two parts of one file are done one after the other.
+    now: local time, for the names of backups.
     """
-    return [_carried_out(plan, now) for plan in _plans(parts)]
+    done: list[tuple[_Plan, Written]] = []
+    for plan in _plans(parts):
+        try:
+            done.append((plan, _carried_out(plan, now)))
+        except WriteError as exc:
+            others = [_put_back(earlier, written) for earlier, written in reversed(done) if written.change != "unchanged"]
+            raise WriteError(" ".join([f"{exc}".rstrip(".") + ".", *others]) if others else str(exc)) from None
+    return [written for _, written in done]
 
 
 def try_out(parts: Iterable[Part]) -> None:
@@ -72,6 +80,8 @@ def _by_file(parts: Iterable[Part]) -> dict[str, list[Document | EnvFile]]:
 
 
 def _planned(path: Path, parts: Sequence[Document | EnvFile]) -> _Plan:
+    if len({part.syntax if isinstance(part, Document) else "variables" for part in parts}) > 1:
+        raise WriteError(f"{path}: is where another file of this client belongs; name another with --file FILE")
     real = Path(os.path.realpath(path))
     old = _read(path, real)
     try:
@@ -123,6 +133,15 @@ def _carried_out(plan: _Plan, now: datetime) -> Written:
             raise
         raise WriteError(f"{plan.path}: cannot be written ({exc.strerror or exc}); it was left as it is") from None
     return Written(plan.path, "created" if plan.old is None else "changed", backup)
+
+
+def _put_back(plan: _Plan, written: Written) -> str:
+    """A sentence of what became of it. Its backup goes back as it is, maybe more private than the file was."""
+    with suppress(OSError, WriteError):
+        if _read(plan.path, plan.real) == plan.new:  # else another program has been at it since
+            written.backup.rename(plan.real) if written.backup else plan.real.unlink()
+            return f"{plan.path} is as it was before, too."
+    return f"{plan.path} had been written already" + (f"; as it was: {written.backup}." if written.backup else ".")
 
 
 def _close(path: Path) -> None:

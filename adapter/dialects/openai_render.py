@@ -8,6 +8,7 @@ client tried ignores. Chats are in `openai_render_chat.py`, completions in `open
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -115,8 +116,8 @@ def dump(value: Json) -> bytes:
 
 
 def finite_logprob(logprob: float) -> float:
-    """JSON has no infinity; OpenAI writes -9999 for what cannot come."""
-    return logprob if logprob > -9999.0 else -9999.0  # not `max`, which lets NaN pass
+    """JSON has no infinity and no NaN; OpenAI writes -9999 for what cannot come."""
+    return -9999.0 if math.isnan(logprob) else max(logprob, -9999.0)
 
 
 def render_usage(usage: Usage) -> Json:

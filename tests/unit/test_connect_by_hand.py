@@ -70,6 +70,8 @@ def test_pitwall() -> None:
     assert (large["PITWALL_ADK_OPENAI_MODEL"], large["PITWALL_ADK_CHAR_BUDGET"], "PITWALL_COMPACT_PROMPTS" in large) == ("openai/box/large", "60000", False)
     notes = " ".join(connection.notes)
     assert all(word in notes for word in ("8099", "8080", "deadline_s = 22", "start it anew"))
+    assert "put `. ~/pitwall.env` before" in notes
+    assert "put `. '/a b/pit.env'` before" in made("pitwall", truth(), Options(file=Path("/a b/pit.env"))).notes[0]
     profile = target("pitwall").PROFILE
     assert (profile.stream, profile.byte_s, profile.whole_s, profile.parallel) == (False, 30.0, 45.0, 10)
 

@@ -31,6 +31,10 @@ from adapter.connect.values import EditError
         ("#A=0\nAA=0\nA.B=0\n", "#A=0\nAA=0\nA.B=0\nA=1\n"),
         ("B='x\nA=5\ny'\nA=0\n", "B='x\nA=5\ny'\nA=1\n"),  # that was a line of B's value
         ('B="x \\" \nA=5"\n', 'B="x \\" \nA=5"\nA=1\n'),
+        ("A= # none yet\nB=2\n", "A=1 # none yet\nB=2\n"),
+        ("A='it'\\''s' # zero\n", "A=1 # zero\n"),  # pieces without a blank between them are one value
+        ("A=\"x\"y\nB=2\n", "A=1\nB=2\n"),
+        ("A='x'\"\nA=5\"\n", "A=1\n"),
         ("if true; then\n  A=0\nfi\n", "if true; then\n  A=1\nfi\n"),
     ],
 )
@@ -80,6 +84,7 @@ def test_secrets_that_are_made_and_defaults_stay_as_they_are_found() -> None:
     made = edited(part, "", lambda secret: secret.prefix + "new")
     assert made == "KEY=sk-1\nOWN=oc-new\nTIME=30\n"
     assert edited(part, made, lambda secret: "another") == made
+    assert edited(part, "KEY='s'k\nOWN= # to be made\nTIME='3'0\n", lambda secret: "oc-new") == "KEY=sk-1\nOWN=oc-new # to be made\nTIME='3'0\n"
     assert edited(part, "\ufeffTIME=99\nOWN=\nKEY=old\n", lambda secret: "oc-new") == "\ufeffTIME=99\nOWN=oc-new\nKEY=sk-1\n"
 
 

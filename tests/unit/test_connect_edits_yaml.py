@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from adapter.connect.edits_yaml import edit_yaml, is_plain, loads, render
 from adapter.connect.parts import Put, PutEntries, Secret
@@ -114,6 +115,31 @@ def test_strings_that_every_reader_takes_for_strings(text: str, plain: bool) -> 
     assert is_plain(text) is plain
     for value in (text, {"k": [text]}, [text]):
         assert same(loads(render(value)), value)
+
+
+def test_what_is_merged_in_ends_in_a_sentence() -> None:
+    """They are put into what is merged in, until a key is there twice."""
+    edits = (Put(("r", "b", "d"), "yes"), Put(("r", "k"), 1, absent_only=True), Put(("s",), [1]), Put(("r", "a"), 2))
+    with pytest.raises(EditError, match="cannot be edited without harm"):
+        edit_yaml("base: &base {k: 1}\nr: {<<: *base}\n", edits)
+
+
+def test_many_entries_are_read_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of 300 models took minutes when the text was read for each."""
+    edit = PutEntries(("models",), tuple({"name": "F", "n": number} for number in range(40)), lambda entry: bool(entry["name"] == "F"))
+    before = edit_yaml("models: []\n", (edit,))
+    compose, times = YAML.compose, list[int]()
+
+    def counted(yaml: YAML, stream: Any) -> Any:
+        times.append(1)
+        return compose(yaml, stream)
+
+    monkeypatch.setattr(YAML, "compose", counted)
+    puts = tuple(Put(("settings", "same"), 1) for _ in range(20))
+    assert edit_yaml(before + "settings: {same: 1}\n", (edit, *puts)) == before + "settings: {same: 1}\n"
+    assert len(times) == 1
+    assert edit_yaml(before.replace("n: ", "n: 1"), (edit,)) == before
+    assert len(times) < 5
 
 
 PIECES = (

@@ -151,6 +151,7 @@ def test_only_entries_of_ours_are_replaced() -> None:
     (edit,) = [edit for edit in of_kind(made(continue_dev), Document).edits if isinstance(edit, PutEntries)]
     assert all(edit.ours(entry) for entry in edit.entries)
     foreign: list[Any] = [{"name": "Farmhand demo", "apiBase": "http://other/v1"}, {"uses": "ollama/deepseek-r1"}, "text", None]
+    foreign.append({**edit.entries[0], "name": "My autocomplete", "roles": ["autocomplete"]})
     assert not any(edit.ours(entry) for entry in foreign)
 
 

@@ -40,6 +40,11 @@ def test_what_is_left_out_and_what_comes_first() -> None:
     assert read_models([]) == ()
 
 
+def test_names_that_cannot_be_written_and_names_that_are_there_twice() -> None:
+    entries = [{"id": name, "max_model_len": size} for size, name in enumerate(("b", "a\nb", "\x1b[2J", "half\ud83d", "a", "b", "große 模型"), 1)]
+    assert [(model.id, model.context_tokens) for model in read_models({"data": entries})] == [("b", 1), ("a", 5), ("große 模型", 7)]
+
+
 @pytest.mark.parametrize("value", [None, "x", {"data": {}}, {"data": None}, 7])
 def test_no_list(value: object) -> None:
     with pytest.raises(ConnectError):

@@ -203,6 +203,17 @@ def test_from_a_farm_back_to_one_phone() -> None:
     assert not config["router_settings"].get("fallbacks")
 
 
+def test_a_fallback_of_the_users_own_stays() -> None:
+    """Of a cloud's model, for which `auto` stands in."""
+    theirs = "router_settings:\n  fallbacks:\n    - gpt-4o: [auto]\n    - gemma-3n: [auto]\n    - gpt-4o: [auto, other]\n"
+    for options, ours in ((Options(), []), (FARM, [{"gemma-3n": ["auto"]}, {"qwen3-14b": ["auto"]}])):
+        document = litellm.connection(ONE, WHERE, options).parts[0]
+        assert isinstance(document, Document)
+        found = loads(edited(document, theirs, MADE))["router_settings"]["fallbacks"]
+        assert [one for one in found if one not in ours] == [{"gpt-4o": ["auto"]}, {"gpt-4o": ["auto", "other"]}]
+        assert [one for one in found if one in ours] == ours
+
+
 def test_a_phone_given_twice() -> None:
     with pytest.raises(ConnectError, match=r"http://10\.0\.0\.2:8888/v1 is given 2 times"):
         litellm.connection(ONE, WHERE, Options(farm=(SECOND, SECOND)))

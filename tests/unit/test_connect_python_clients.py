@@ -134,7 +134,10 @@ def test_llm_says_of_a_model_only_what_it_can() -> None:
     assert edit.entries == ({"model_id": "farm", "model_name": "app", "api_base": BASE, "api_key_name": "farm"},)
 
 
-@pytest.mark.parametrize("entry", [{"model_id": "x", "api_key_name": "mine"}, {"model_id": "farm"}, "farm", None, ["farm"]])
+@pytest.mark.parametrize("entry", [
+    {"model_id": "x", "api_key_name": "mine"}, {"model_id": "x", "api_key_name": "farm"}, {"model_id": "farmer", "api_key_name": "farm"},
+    {"api_key_name": "farm"}, {"model_id": "farm"}, "farm", None, ["farm"],
+])  # fmt: skip
 def test_llms_other_entries_are_not_ours(entry: object) -> None:
     (edit,) = of_kind(made(llm), Document)[0].edits
     assert not edit.ours(entry)

@@ -67,3 +67,4 @@ def test_masks(key: str, shown: str) -> None:
 
 def test_words_that_are_no_key_are_not_hidden() -> None:
     assert show.hide("none of it", "none", show_key=False) == "none of it"
+    assert show.hide("paste\n   sk-1234\n", "sk-1234", show_key=False) == "paste\n   …\n"  # the key in LiteLLM's own examples

@@ -81,6 +81,7 @@ CLOUD = {"name": "router", "kind": "openrouter", "key": "os.environ/OPENROUTER_A
         ({**OLLAMA, "url": "http://10.0.0.5:11434/v1"}, "the url of kind ollama is without /v1"),
         ({**OPT, "url": "http://127.0.0.1:8000"}, "the url of kind optillm ends with /v1"),
         ({**OLLAMA, "url": "http://me:secret@10.0.0.5"}, "must look like http://192.168.1.20:8000/v1"),
+        ({**OLLAMA, "url": "http://:secret@10.0.0.5"}, "must look like http://192.168.1.20:8000/v1"),
         ({**OLLAMA, "url": "10.0.0.5:11434"}, "must look like http://"),
         ({**OLLAMA, "url": "http://10.0.0.5:99999"}, "the port of http://10.0.0.5:99999 is none"),
         ({k: v for k, v in CLOUD.items() if k != "key"}, 'kind openrouter needs key = "os.environ/NAME"'),
@@ -211,6 +212,9 @@ def test_keys_of_phones_by_number_then_by_url(tmp_path: Path) -> None:
     )
     assert phone_keys(urls, {}, file) == ("old-b", "old-c")
     assert phone_keys(urls, {"NEURAL_FARM_API_KEY_2": "kb"}, file) == ("kb", "old-c")
+    with file.open("a") as text:  # of a time with more phones
+        text.write("NEURAL_FARM_BASE_URL_10=http://c/v1\nNEURAL_FARM_API_KEY_10=older-c\n")
+    assert phone_keys(urls, {}, file) == ("old-b", "old-c")
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConnectError, match="cannot be read"):
         phone_keys(urls, {}, file)

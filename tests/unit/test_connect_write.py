@@ -146,6 +146,50 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert path.read_text() == "{}" and names(tmp_path) == ["c.json5"]
 
 
+def test_what_was_written_before_one_that_cannot_be_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All or none: the disk is full at the third file."""
+    changed, made, third = (tmp_path / f"{name}.json5" for name in ("changed", "made", "third"))
+    changed.write_text("{b: 1}")
+    replace = module._replace
+
+    def full(plan: module._Plan) -> None:
+        if plan.path == third:
+            raise OSError(28, "No space left on device")
+        replace(plan)
+
+    monkeypatch.setattr(module, "_replace", full)
+    with pytest.raises(WriteError, match="No space left") as caught:
+        write([document(changed), document(made), document(third)], NOW)
+    assert changed.read_text() == "{b: 1}" and names(tmp_path) == ["changed.json5"]
+    assert str(caught.value).endswith(f"it was left as it is. {made} is as it was before, too. {changed} is as it was before, too.")
+
+
+def test_what_another_program_changed_since_is_not_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first.json5", tmp_path / "second.json5"
+    first.write_text("{b: 1}")
+    replace = module._replace
+
+    def disturbed(plan: module._Plan) -> None:
+        if plan.path == second:
+            first.write_text("{other: 1}")
+            raise OSError(28, "No space left on device")
+        replace(plan)
+
+    monkeypatch.setattr(module, "_replace", disturbed)
+    with pytest.raises(WriteError) as caught:
+        write([document(first), document(second)], NOW)
+    assert str(caught.value).endswith(f"{first} had been written already; as it was: {first}.{STAMP}.")
+    assert first.read_text() == "{other: 1}" and names(tmp_path) == ["first.json5", f"first.json5.{STAMP}"]
+
+
+def test_one_file_cannot_be_two_things(tmp_path: Path) -> None:
+    """`--file` with the path of the client's other file."""
+    path = tmp_path / ".env"
+    with pytest.raises(WriteError, match="where another file of this client belongs"):
+        write([Document(path, "yaml", (Put(("a",), 1),)), EnvFile(path, (("K", "1"),))], NOW)
+    assert names(tmp_path) == []
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="is a folder"):
         write([document(tmp_path)], NOW)

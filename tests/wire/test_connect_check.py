@@ -235,6 +235,35 @@ async def test_a_server_that_has_gone(home: Path) -> None:
     assert "nobody answers" in found(result, "server").said and result.fails
 
 
+async def test_a_refusal_that_comes_in_pieces(home: Path) -> None:
+    """What it says counts, wherever the network cuts it."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=403)
+        await response.prepare(request)
+        await response.write(b'{"error": {"message": "Not for ')
+        await asyncio.sleep(0.1)  # else the two may come as one
+        await response.write(b'this key.", "code": "insufficient_scope"}}')
+        return response
+
+    async def models(request: web.Request) -> web.Response:
+        return says({"data": [{"id": "qwen3", "max_model_len": 32_768}]})(request)
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", refuse)
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        connected = await asyncio.to_thread(gather, Wanted("claw", url=url), env(home), io.StringIO())
+        result = await checked(CHAT, connected, limit_s=10.0)
+    finally:
+        await runner.cleanup()
+    assert "Not for this key." in found(result, "scope").said
+
+
 async def test_a_server_that_answers_nonsense(home: Path) -> None:
     async with server(v1_models=says({"data": [{"id": "x"}]}), v1_chat_completions=says({"id": 1})) as url:
         connected = await asyncio.to_thread(gather, Wanted("claw", url=url), env(home), io.StringIO())

@@ -110,6 +110,8 @@ async def test_keys_that_are_given(home: Path) -> None:
         assert "does not accept this key" in await refused(home, url=url, key="sk-wrong-0123456789")
         assert "no spaces" in await refused(home, url=url, key="a b")
         assert "standard input" in await refused(home, url=url, key="-")
+        said = await refused(home, name="litellm", url=url, phones=("http://127.0.0.1:9",), environ=env(home, NEURAL_FARM_API_KEY_2="sk-secret\n"))
+        assert "NEURAL_FARM_API_KEY_2: a key has no" in said and "sk-secret" not in said
 
 
 async def test_a_configured_key_of_that_name(home: Path) -> None:
@@ -125,9 +127,13 @@ async def test_nobody_there_and_addresses_that_are_none(home: Path, tmp_path: Pa
     async with running_adapter(settings(home)) as adapter:
         gone = adapter.url
     assert "Nobody answers at" in (said := await refused(home, url=gone)) and "farmhand serve" in said
-    for url in ("ftp://x", "http://", "http://a b/v1", "http://u:p@h/v1", "http://h:99999/v1", "phone:8888"):
+    for url in (
+        "ftp://x", "http://", "http://a b/v1", "http://u:p@h/v1", "http://:p@h/v1", "http://h:99999/v1", "http://h:0", "http://h?", "http://[::1",
+        "phone:8888",
+    ):  # fmt: skip
         assert "must look like http://127.0.0.1:8888/v1" in await refused(home, url=url)
-    assert "must look like" in await refused(home, url=None, phones=("x",)) or "Nobody" in await refused(home, url=None, phones=("x",))
+        assert "--phone: " in await refused(home, name="litellm", url=gone, phones=(url,))
+    assert "--phone: env uses one server" in await refused(home, url=gone, phones=(gone,))
 
 
 async def test_somebody_elses_farmhand_on_a_forwarded_port(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -220,6 +226,7 @@ async def test_any_other_server(home: Path) -> None:
         ([1, 2], 200, "no model that can chat"),
         ("hm", 200, "no list of models"),
         ({"error": {"message": "warming up"}}, 503, "warming up"),
+        ({"error": {"message": "no\x1b[2J room\n here"}}, 503, "no [2J room here"),
         ({}, 500, "status 500"),
         ({}, 401, "does not accept its key"),
     ],

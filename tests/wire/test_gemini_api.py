@@ -252,10 +252,13 @@ async def test_tokens_are_counted_or_estimated() -> None:
     async with running_adapter(engines=[CapableEngine()]) as adapter:
         _, exact, _ = await post(adapter, f"{MODEL}:countTokens", asking("four"))
         _, with_tools, _ = await post(adapter, f"{MODEL}:countTokens", {"generateContentRequest": asking("four", tools=TOOLS)})
+        picture = {"contents": [{"parts": [{"text": "four"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}]}
+        _, with_picture, _ = await post(adapter, f"{MODEL}:countTokens", picture)
     async with running_adapter(engines=[ScriptedEngine()]) as adapter:
         _, estimated, _ = await post(adapter, f"{MODEL}:countTokens", asking("four"))
     assert exact == {"totalTokens": 4, "farmhand": {"engine": "capable", "model": "m", "usage": {"prompt_tokens": "exact"}}}
     assert with_tools["totalTokens"] > 4 and with_tools["farmhand"]["usage"]["prompt_tokens"] == "estimated"
+    assert (with_picture["totalTokens"], with_picture["farmhand"]["usage"]["prompt_tokens"]) == (4, "estimated")
     assert estimated["totalTokens"] > 0 and estimated["farmhand"]["usage"]["prompt_tokens"] == "estimated"
 
 

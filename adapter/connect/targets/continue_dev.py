@@ -25,6 +25,7 @@ CHUNK_TOKENS = 512
 
 _URL = f"${{{{ secrets.{URL_VARIABLE} }}}}"
 _KEY = f"${{{{ secrets.{KEY_VARIABLE} }}}}"
+_NAMED = "Farmhand "
 
 
 def connection(truth: Truth, where: Where, options: Options) -> Connection:
@@ -69,7 +70,7 @@ def _embed(model: Model) -> dict[str, Any]:
 
 
 def _server(model: Model) -> dict[str, Any]:
-    return {"name": f"Farmhand {model.id}", "provider": "openai", "model": model.id, "apiBase": _URL, "apiKey": _KEY}
+    return {"name": f"{_NAMED}{model.id}", "provider": "openai", "model": model.id, "apiBase": _URL, "apiKey": _KEY}
 
 
 def _limits(model: Model) -> dict[str, int]:
@@ -81,7 +82,8 @@ def _limits(model: Model) -> dict[str, int]:
 
 
 def _is_ours(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and entry.get("apiBase") == _URL
+    """One of another name is the user's, though it asks here: for autocomplete, say."""
+    return isinstance(entry, Mapping) and entry.get("apiBase") == _URL and str(entry.get("name")).startswith(_NAMED)
 
 
 def _notes(truth: Truth) -> list[str]:

@@ -244,15 +244,15 @@ def _router(*, shared: bool, uneven: bool) -> Iterator[Put]:
 
 
 def _fallbacks(entries: Sequence[dict[str, Any]], phones: int) -> Iterator[PutEntries]:
-    """In a farm, what only some phones have is answered by whatever the others have, when those are gone: `auto`, which the answer's `model` tells."""
+    """In a farm, what only some phones have is answered by whatever the others have, when those are gone: `auto`, which the answer's `model` tells.
+
+    Those of other names are the user's (a cloud's model that `auto` stands in for), or of phones that are gone, which nobody asks for.
+    """
     chats = [entry for entry in entries if entry["model_info"]["mode"] == "chat" and entry["model_info"][MARK].startswith("phone ")]
     counted = Counter(entry["model_name"] for entry in chats)
     found = (name for name, count in counted.items() if name != AUTO and count < phones and counted[AUTO] == phones)
-    yield PutEntries(("router_settings", "fallbacks"), tuple({name: [AUTO]} for name in found), _is_our_fallback)
-
-
-def _is_our_fallback(entry: Any) -> bool:
-    return isinstance(entry, dict) and list(entry.values()) == [[AUTO]]
+    ours = [{name: [AUTO]} for name in counted]
+    yield PutEntries(("router_settings", "fallbacks"), tuple({name: [AUTO]} for name in found), lambda entry: entry in ours)
 
 
 # --- env.local ---------------------------------------------------------------------------------------------------

@@ -59,4 +59,5 @@ def _entry(name: str, model: Model, truth: Truth) -> dict[str, Any]:
 
 
 def _ours(entry: Any) -> bool:
-    return isinstance(entry, dict) and entry.get("api_key_name") == KEY
+    """One of another name is the user's, though it has our key."""
+    return isinstance(entry, dict) and entry.get("api_key_name") == KEY and f"{entry.get('model_id')}/".startswith(f"{KEY}/")

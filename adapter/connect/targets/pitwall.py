@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from adapter.connect.parts import Connection, Default, EnvFile, Secret
@@ -25,7 +26,7 @@ FILE = "pitwall.env"
 def connection(truth: Truth, where: Where, options: Options) -> Connection:
     file = options.file or where.user / FILE
     variables = EnvFile(file, tuple(_variables(truth)), export=True)
-    return Connection((variables,), tuple(_notes(truth, file.name)))
+    return Connection((variables,), tuple(_notes(truth, f"~/{FILE}" if options.file is None else shlex.quote(str(file)))))
 
 
 def _variables(truth: Truth) -> Iterator[tuple[str, str | Secret | Default]]:
@@ -52,7 +53,7 @@ def model_name(model_id: str) -> str:
 
 
 def _notes(truth: Truth, file: str) -> Iterator[str]:
-    yield f"The bridge reads its environment only when it starts: put `. ~/{file}` before the line that starts it, and start it anew."
+    yield f"The bridge reads its environment only when it starts: put `. {file}` before the line that starts it, and start it anew."
     yield (
         f"Without these it asks port 8099, and its phone script port 8080, which are LocalLLM's own; with them both ask {truth.base_url}. "
         "That script also sends the key `local`: let it pass PITWALL_ADK_OPENAI_API_KEY on instead."

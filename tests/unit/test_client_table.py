@@ -19,3 +19,12 @@ def test_a_row_for_each_client_and_a_column_for_each_check() -> None:
 
 def test_one_failure_is_not_hidden_by_others_that_passed() -> None:
     assert "1 FAILED" in table([("llm", "tools", "passed"), ("llm", "tools", "failed")])[-1]
+
+
+def test_what_only_some_have_stands_behind() -> None:
+    assert table([("LiteLLM", "plain", "passed"), ("LiteLLM", "farm: one killed", "failed"), ("llm", "plain", "passed")]) == [
+        "| client  | plain | besides                    |",
+        "|---------|-------|----------------------------|",
+        "| LiteLLM | ok 1  | farm: one killed: 1 FAILED |",
+        "| llm     | ok 1  |                            |",
+    ]

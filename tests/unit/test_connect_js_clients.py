@@ -20,7 +20,7 @@ DEMO = Model("demo", "demo", 16_384, 8_192, frozenset({"chat", "tools", "respons
 PLAIN = Model("app", "app", 0, 0, frozenset({"chat"}))
 EMBEDDER = Model("minilm", "vectors", 256, 256, frozenset({"embeddings"}), embedding_size=384)
 TRUTH = Truth(BASE, DEMO, (DEMO, EMBEDDER), KEY)
-WHERE = Where(Path("/home/me"), Path("/work/app"), Path("/home/me/.farmhand"), {})
+WHERE = Where(Path("/home/me"), Path("/srv/app"), Path("/home/me/.farmhand"), {})
 
 TARGETS = (openai_js, ai_sdk, tiny_agents, continue_dev)
 
@@ -107,7 +107,7 @@ def test_vercel_embeds_where_there_is_an_embedder() -> None:
 def test_tiny_agents() -> None:
     connection = made(tiny_agents)
     document = of_kind(connection, Document)
-    assert document.path == Path("/work/app/agent.json")
+    assert document.path == Path("/srv/app/agent.json")
     assert put(document) == {"model": "demo", "endpointUrl": BASE, "apiKey": Secret(KEY), "servers": []}
     assert [edit.path for edit in document.edits if edit.absent_only] == [("servers",)]
     assert tiny_agents.NO_TOOLS not in connection.notes

@@ -18,7 +18,7 @@ from adapter.connect.truth import Model, Options, Truth, Where
 KEY = "sk-fh1.secret-secret-secret"
 BASE = "http://127.0.0.1:8888/v1"
 CHAT = frozenset({"chat", "tools"})
-WHERE = Where(Path("/home/me"), Path("/work/app"), Path("/home/me/.farmhand"), {})
+WHERE = Where(Path("/home/me"), Path("/srv/app"), Path("/home/me/.farmhand"), {})
 TARGETS = (openclaw, clawdbot)
 
 
@@ -175,7 +175,7 @@ def test_address_and_keys_stand_in_the_private_file_alone(target: Target, token:
         ({"OPENCLAW_STATE_DIR": "/data/claw"}, "/data/claw/openclaw.json", "/data/claw/.env"),
         ({"OPENCLAW_STATE_DIR": "~/claw"}, "/home/me/claw/openclaw.json", "/home/me/claw/.env"),
         ({"OPENCLAW_CONFIG_PATH": "/etc/claw.json"}, "/etc/claw.json", "/home/me/.openclaw/.env"),
-        ({"OPENCLAW_CONFIG_PATH": "claw.json", "OPENCLAW_STATE_DIR": " "}, "/work/app/claw.json", "/home/me/.openclaw/.env"),
+        ({"OPENCLAW_CONFIG_PATH": "claw.json", "OPENCLAW_STATE_DIR": " "}, "/srv/app/claw.json", "/home/me/.openclaw/.env"),
     ],
 )
 def test_where_its_files_are(env: dict[str, str], config_at: str, env_at: str) -> None:

@@ -23,7 +23,7 @@ PLAIN = Model("app", "app", 0, 0, frozenset({"chat"}), multiline=False)
 EMBEDDER = Model("minilm", "vectors", 256, 256, frozenset({"embeddings"}), embedding_size=384)
 TRUTH = Truth(BASE, DEMO, (DEMO, SEEING, EMBEDDER), KEY)
 BARE = Truth(BASE, PLAIN, (PLAIN,), KEY)
-WHERE = Where(Path("/home/me"), Path("/work/app"), Path("/home/me/.farmhand"), {})
+WHERE = Where(Path("/home/me"), Path("/srv/app"), Path("/home/me/.farmhand"), {})
 
 TARGETS = (openai_python, langchain, pydantic_ai, llm, aider)
 PRINTING = (openai_python, langchain, pydantic_ai)
@@ -82,7 +82,7 @@ def test_what_is_printed_is_python_and_names_the_model(target: Target, truth: Tr
 
 def test_the_sdk_reads_its_own_variables() -> None:
     (env,) = of_kind(made(openai_python), EnvFile)
-    assert (env.path, env.variables) == (Path("/work/app/.env"), (("OPENAI_BASE_URL", BASE), ("OPENAI_API_KEY", Secret(KEY))))
+    assert (env.path, env.variables) == (Path("/srv/app/.env"), (("OPENAI_BASE_URL", BASE), ("OPENAI_API_KEY", Secret(KEY))))
 
 
 @pytest.mark.parametrize(("truth", "mode"), [(TRUTH, "JSON_SCHEMA"), (BARE, "MD_JSON")])

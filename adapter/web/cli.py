@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # `mcp_server.py` speaks to the library of this version and later.
 LEAST_VERSION = (2, 2)
-INSTALL = "pip install 'farmhand[mcp]'"
+INSTALL = ".venv/bin/pip install -e '.[mcp]'  (in the folder of Farmhand)"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

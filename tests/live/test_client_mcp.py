@@ -238,7 +238,7 @@ async def refused_start(python: Path, env: Mapping[str, str], *flags: str) -> st
 
 
 async def test_what_keeps_it_from_starting_is_one_sentence(python: Path, home: dict[str, str]) -> None:
-    type_it = "type: pip install 'farmhand[mcp]'\n"
+    type_it = "type: .venv/bin/pip install -e '.[mcp]'  (in the folder of Farmhand)\n"
     # Where the tests run it is not installed; and tiny-agents wants the library's first generation.
     missing = await refused_start(Path(sys.executable), home)
     assert missing == f"farmhand: mcp needs the library of that name, which is not installed; {type_it}"
